@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets stand in the order of the house: each imports only targets above it.
+
+let swift: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    // Loops over columns live in one module and the columns in another: without this every access is a call.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+func module(_ name: String, path: String? = nil, _ dependencies: String...) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies.map { .init(stringLiteral: $0) },
+        path: path,
+        swiftSettings: swift)
+}
+
+func tests(_ name: String, path: String? = nil, _ dependencies: String...) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies.map { .init(stringLiteral: $0) },
+        path: path,
+        swiftSettings: swift)
+}
+
+let package = Package(
+    name: "millrace",
+    products: [
+        .executable(name: "millrace", targets: ["millrace"])
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka"),
+        .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb"),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
+        .systemLibrary(name: "CSnappy"),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash"),
+        .target(
+            name: "CShims",
+            cxxSettings: [.unsafeFlags(["-O3"])],
+            linkerSettings: [.linkedLibrary("simdjson")]),
+
+        // The ground.
+        module("Batch", "CXXHash", "CShims"),
+        module("Telemetry"),
+        module("Expression", "Batch"),
+        module("JobFile", "Batch", "Expression", "CYAML"),
+        module("Formats", "Batch", "CShims"),
+        module("Parquet", "Batch", "CZstd", "CSnappy"),
+        module("State", "Batch", "CShims", "CRocksDB", "CZstd"),
+        module("Dataflow", "Batch", "Expression", "State"),
+        module("KafkaClient", "CRdKafka", "CShims"),
+
+        // The embedded log: knows nothing of jobs.
+        module("KafkaLogProtocol", path: "Sources/KafkaLog/Protocol"),
+        module("KafkaLogStorage", path: "Sources/KafkaLog/Storage", "CShims"),
+        module("KafkaLogGroups", path: "Sources/KafkaLog/Groups", "KafkaLogStorage"),
+        module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogStorage"),
+        module(
+            "KafkaLog", path: "Sources/KafkaLog/Server", "KafkaLogProtocol", "KafkaLogStorage", "KafkaLogGroups",
+            "KafkaLogTransactions", "Telemetry", "CShims"),
+
+        // The shell.
+        module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),
+        module("Admin", "Telemetry", "CMicroHTTPD", "CShims"),
+        .executableTarget(
+            name: "millrace",
+            dependencies: ["Runtime", "Admin", "KafkaLog", "JobFile", "KafkaClient", "Telemetry"],
+            swiftSettings: swift),
+
+        tests("BatchTests", "Batch"),
+        tests("TelemetryTests", "Telemetry"),
+        tests("ExpressionTests", "Expression", "Batch"),
+        tests("JobFileTests", "JobFile", "Expression", "Batch"),
+        tests("FormatsTests", "Formats", "Batch"),
+        tests("ParquetTests", "Parquet", "Batch"),
+        tests("StateTests", "State", "Batch"),
+        tests("DataflowTests", "Dataflow", "State", "Expression", "Batch"),
+        tests("KafkaClientTests", "KafkaClient"),
+        tests("KafkaLogProtocolTests", path: "Tests/KafkaLogTests/Protocol", "KafkaLogProtocol"),
+        tests("KafkaLogStorageTests", path: "Tests/KafkaLogTests/Storage", "KafkaLogStorage"),
+        tests("KafkaLogGroupsTests", path: "Tests/KafkaLogTests/Groups", "KafkaLogGroups"),
+        tests("KafkaLogTransactionsTests", path: "Tests/KafkaLogTests/Transactions", "KafkaLogTransactions"),
+        tests("KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaClient"),
+        tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
+        tests("AdminTests", "Admin", "Telemetry"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11,
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,17 @@
+// C and C++ that Swift cannot import (variadics, simdjson, intrinsics). No logic of ours lives here.
+#ifndef CSHIMS_H
+#define CSHIMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Asks the processor to bring the cache line at `address` closer. Never faults.
+static inline void millrace_prefetch(const void *_Nullable address) { __builtin_prefetch(address); }
+
+/// CRC-32C of `count` bytes, continued from `crc` (0 to begin with). The empty input gives `crc` back.
+uint32_t millrace_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// The same without the processor's instruction, to test one against the other.
+uint32_t millrace_crc32c_portable(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+#endif
