@@ -43,7 +43,7 @@ let package = Package(
         .target(
             name: "CShims",
             cxxSettings: [.unsafeFlags(["-O3"])],
-            linkerSettings: [.linkedLibrary("simdjson")]),
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka")]),
 
         // The ground.
         module("Batch", "CXXHash", "CShims"),
