@@ -81,7 +81,7 @@ let package = Package(
         tests("ParquetTests", exclude: ["read_back.py"], "Parquet", "Batch"),
         tests("StateTests", "State", "Batch"),
         tests("DataflowTests", "Dataflow", "State", "Expression", "Batch"),
-        tests("KafkaClientTests", "KafkaClient"),
+        tests("KafkaClientTests", "KafkaClient", "CRdKafka"),
         tests("KafkaLogProtocolTests", path: "Tests/KafkaLogTests/Protocol", "KafkaLogProtocol"),
         tests("KafkaLogStorageTests", path: "Tests/KafkaLogTests/Storage", "KafkaLogStorage"),
         tests("KafkaLogGroupsTests", path: "Tests/KafkaLogTests/Groups", "KafkaLogGroups"),
