@@ -36,14 +36,13 @@ let package = Package(
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka"),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb"),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
-        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash"),
         .target(
             name: "CShims",
             cxxSettings: [.unsafeFlags(["-O3"])],
-            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka")]),
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd")]),
 
         // The ground.
         module("Batch", "CXXHash", "CShims"),
@@ -67,7 +66,7 @@ let package = Package(
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),
-        module("Admin", "Telemetry", "CMicroHTTPD", "CShims"),
+        module("Admin", "Telemetry", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
             dependencies: ["Runtime", "Admin", "KafkaLog", "JobFile", "KafkaClient", "Telemetry"],

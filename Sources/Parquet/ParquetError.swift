@@ -6,7 +6,7 @@ package struct ParquetError: Error, CustomStringConvertible, Sendable {
     /// The system's error number, where there is one: `ENOSPC` is worth waiting for.
     package let code: Int32?
 
-    init(_ operation: String, _ path: String, _ code: Int32) {
+    package init(_ operation: String, _ path: String, _ code: Int32) {
         self.code = code
         description = "cannot \(operation) \(path): \(String(cString: strerror(code)))"
     }

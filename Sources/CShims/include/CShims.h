@@ -25,4 +25,31 @@ int millrace_rdkafka_produce(
     void *_Nonnull producer, const char *_Nonnull topic, int32_t partition, const void *_Nullable key, size_t key_count,
     const void *_Nullable value, size_t value_count, int64_t timestamp, void *_Nullable headers);
 
+// libmicrohttpd, whose start function is variadic.
+
+struct sockaddr;
+struct millrace_http;
+
+/// What a handler fills in. `body` was allocated with malloc and is freed with the answer; `content_type` is static.
+struct millrace_http_answer {
+    unsigned status;
+    const char *_Nullable content_type;
+    void *_Nullable body;
+    size_t body_size;
+};
+
+/// Called on a thread of the connection's own. `authorization` is the header's value, if there is one.
+typedef void (*millrace_http_handler)(void *_Nullable context, const char *_Nonnull method, const char *_Nonnull path,
+                                      const char *_Nullable authorization, struct millrace_http_answer *_Nonnull answer);
+
+/// Listens at `address`; with `certificate` and `key` (PEM texts that stay valid) for TLS. NULL when that fails, see errno.
+struct millrace_http *_Nullable millrace_http_start(const struct sockaddr *_Nonnull address, const char *_Nullable certificate,
+                                                    const char *_Nullable key, unsigned connections_max,
+                                                    unsigned idle_seconds, millrace_http_handler _Nonnull handler,
+                                                    void *_Nullable context);
+/// The port that it listens at.
+int millrace_http_port(struct millrace_http *_Nonnull http);
+/// Ends connections and threads.
+void millrace_http_stop(struct millrace_http *_Nonnull http);
+
 #endif

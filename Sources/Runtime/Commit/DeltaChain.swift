@@ -1,0 +1,58 @@
+import State
+
+/// The committed deltas of a task that its home does not have yet, oldest first, and what they cost.
+struct DeltaChain: Sendable {
+    struct Link: Equatable, Sendable {
+        var reference: DeltaReference
+        var bytes: Int
+    }
+
+    /// After a flush at the latest, so that neither memory nor a recovery has to bear more.
+    static let bytesMax = 64 << 20
+    static let linksMax = 1_000
+
+    let job: String
+    let task: TaskID
+    /// The newest committed delta.
+    private(set) var tip: DeltaReference?
+    private(set) var unflushed: [Link]
+    var isFlushing = false
+
+    init(job: String, task: TaskID, tip: DeltaReference?, unflushed: [Link]) {
+        self.job = job
+        self.task = task
+        self.tip = tip
+        self.unflushed = unflushed
+    }
+
+    /// The directory of the task in the checkpoint storage.
+    static func directory(job: String, task: TaskID) -> String { "\(job)/\(task.name)" }
+
+    static func name(_ reference: DeltaReference, job: String, task: TaskID) -> String {
+        "\(directory(job: job, task: task))/\(padded(reference.epoch))-\(reference.idText).delta"
+    }
+
+    static func snapshotName(_ reference: DeltaReference, job: String, task: TaskID) -> String {
+        "\(directory(job: job, task: task))/snapshot-\(padded(reference.epoch))-\(reference.idText)"
+    }
+
+    private static func padded(_ epoch: Int) -> String {
+        let digits = String(epoch)
+        return String(repeating: "0", count: max(0, 20 - digits.count)) + digits
+    }
+
+    mutating func append(_ reference: DeltaReference, bytes: Int) {
+        tip = reference
+        unflushed.append(Link(reference: reference, bytes: bytes))
+    }
+
+    var wantsFlush: Bool {
+        !isFlushing && (unflushed.count >= Self.linksMax || unflushed.reduce(0) { $0 + $1.bytes } >= Self.bytesMax)
+    }
+
+    /// The home is complete up to `reference`.
+    mutating func flushed(upTo reference: DeltaReference) {
+        unflushed.removeAll { $0.reference.epoch <= reference.epoch }
+        isFlushing = false
+    }
+}

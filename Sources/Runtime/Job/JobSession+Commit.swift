@@ -1,0 +1,310 @@
+import Foundation
+import KafkaClient
+import Parquet
+import State
+
+/// A task's part of an epoch, with what preparing added.
+struct PreparedTask {
+    var content: FrozenTask
+    var delta: DeltaReference
+    var files: [StagedFile] = []
+    var deltaBytes = 0
+    var isStored = false
+}
+
+extension JobSession {
+    /// Gives `event` to the machine and performs what follows from it, until it waits for the next event.
+    func drive(_ event: CommitMachine.Event) throws(RuntimeFailure) {
+        var actions = machine.handle(event)
+        while !actions.isEmpty {
+            let action = actions.removeFirst()
+            if let answer = try perform(action) { actions += machine.handle(answer) }
+            if case .backOff = action {
+                // What the group said in the meantime was given to the machine there; its actions come first.
+                actions += pendingActions
+                pendingActions = []
+            }
+        }
+    }
+
+    private func perform(_ action: CommitMachine.Action) throws(RuntimeFailure) -> CommitMachine.Event? {
+        switch action {
+        case .freeze(let epoch, let releasing):
+            return .froze(try freeze(epoch, releasing))
+        case .prepare(let epoch):
+            return prepare(epoch)
+        case .commit(let epoch):
+            return try commit(epoch)
+        case .abort:
+            do throws(ProducerError) {
+                try producer.abort(timeout: .seconds(30))
+                return .aborted
+            } catch {
+                return .abortFailed("\(error)")
+            }
+        case .settle:
+            return settle()
+        case .confirm(let epoch, let tasks):
+            try confirm(epoch, tasks)
+            return nil
+        case .publish(let epoch):
+            return publish(epoch)
+        case .release(let tasks), .drop(let tasks):
+            if case .drop = action {
+                for worker in workers { worker.send(.drop(tasks)) }
+            }
+            for task in tasks { forget(task) }
+            return nil
+        case .backOff(let reason):
+            try backOff(reason)
+            return .retry
+        case .recover(let reason):
+            throw RuntimeFailure(remedy: .recover, description: reason)
+        case .fail(let reason):
+            throw RuntimeFailure(remedy: .fail, description: reason)
+        case .stopped:
+            hasStopped = true
+            return nil
+        }
+    }
+
+    private func freeze(_ epoch: Int, _ releasing: Set<TaskID>) throws(RuntimeFailure) -> [CommitMachine.FrozenTask] {
+        epochStart = .now
+        let reply = Mailbox<WorkerReply>()
+        // A stop takes every task with it, so that nothing is read that is not committed.
+        let all = context.requests.isStopRequested || rollsAll ? Set(owned.keys) : releasing
+        for worker in workers { worker.send(.freeze(epoch: epoch, releasing: all, rollAll: rollsAll, reply: reply)) }
+        frozen = [:]
+        var answers = 0
+        while answers < workers.count {
+            for answer in reply.wait(until: .distantFuture) {
+                answers += 1
+                switch answer {
+                case .failed(_, let failure): throw failure
+                case .froze(_, let tasks):
+                    for content in tasks {
+                        frozen[content.task] = PreparedTask(
+                            content: content, delta: DeltaReference(epoch: epoch, id: UInt64.random(in: 1...UInt64.max)))
+                    }
+                }
+            }
+        }
+        return frozen.values.map { .init(task: $0.content.task, delta: $0.delta.id, ledger: $0.content.ledger) }
+    }
+
+    /// Deltas and files, durable under names that nobody reads before the commit. What is done already is not done again.
+    private func prepare(_ epoch: Int) -> CommitMachine.Event {
+        for id in machine.tasks.keys.sorted() {
+            guard var task = frozen[id], !task.isStored, let owner = owned[id] else { continue }
+            do {
+                if task.files.isEmpty {
+                    for (number, rows) in task.content.rolled.enumerated() {
+                        let names = FilePublisher.names(
+                            rows, job: plan.name, task: id, epoch: epoch, delta: task.delta.id, number: number)
+                        task.files.append(try FilePublisher.stage(rows, as: names))
+                    }
+                }
+                let header = header(of: task, parent: owner.chain.tip)
+                let bytes = DeltaFile.encode(header, task.content.changes)
+                try settings.storage.put(bytes, as: DeltaChain.name(task.delta, job: plan.name, task: id))
+                task.deltaBytes = bytes.count
+                task.isStored = true
+                frozen[id] = task
+            } catch {
+                context.metrics.commitFailures.add()
+                return .prepareFailed("epoch \(epoch), task \(id.name): \(error)")
+            }
+        }
+        return .prepared
+    }
+
+    private func header(of task: PreparedTask, parent: DeltaReference?) -> DeltaHeader {
+        let content = task.content
+        var header = DeltaHeader(job: plan.name, task: content.task.name, reference: task.delta, parent: parent)
+        header.positions = [
+            .init(topic: content.partition.topic, partition: content.partition.partition, offset: content.position)
+        ]
+        header.watermarks = [content.partition.topic: content.watermark]
+        header.counts.consumed = Int64(content.ledger.consumed)
+        header.counts.aggregated = Int64(content.ledger.aggregated)
+        header.counts.filtered = Int64(content.ledger.filtered)
+        header.counts.duplicate = Int64(content.ledger.duplicate)
+        for reason in DeadLetterReason.allCases where content.ledger[reason] > 0 {
+            header.counts.deadLettered[reason.rawValue] = Int64(content.ledger[reason])
+        }
+        header.files = task.files.map {
+            .init(stagingName: $0.staging, finalName: $0.final, bytes: Int64($0.bytes), rows: Int64($0.rows))
+        }
+        header.extras = content.extras
+        return header
+    }
+
+    private func commit(_ epoch: Int) throws(RuntimeFailure) -> CommitMachine.Event {
+        let tasks = machine.tasks.keys.sorted().compactMap { frozen[$0] }
+        do {
+            try producer.begin()
+            for task in tasks {
+                for output in task.content.outputs {
+                    try producer.produce(output.records, topic: output.topic, timeout: .seconds(30))
+                }
+                for letter in task.content.deadLetters { try produce(letter) }
+            }
+            let offsets = tasks.map {
+                OffsetToCommit(
+                    partition: $0.content.partition, offset: $0.content.position,
+                    metadata: CommitMetadata(epoch: epoch, delta: $0.delta.id).text)
+            }
+            try producer.sendOffsets(offsets, group: try consumer.groupMetadata(), timeout: .seconds(30))
+            try producer.commit(timeout: .seconds(30))
+            return .committed
+        } catch {
+            context.metrics.commitFailures.add()
+            let reason = "epoch \(epoch): \(error)"
+            context.log.warn("a commit failed", ["epoch": .integer(epoch), "error": .string("\(error)")])
+            guard let error = error as? ProducerError else { return .commitFailed(.abortable, reason) }
+            switch error.remedy {
+            case .fatal: return .commitFailed(.fatal, reason)
+            case .outcomeUnknown: return .commitFailed(.outcomeUnknown, reason)
+            case .abortable, .retriable, .rejected: return .commitFailed(.abortable, reason)
+            }
+        }
+    }
+
+    private func produce(_ letter: DeadLetter) throws(ProducerError) {
+        func withBytes(
+            _ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws(ProducerError) -> Void
+        ) throws(ProducerError) {
+            guard let bytes else { return try body(nil) }
+            // An empty array has no base address, which would read as null.
+            if bytes.isEmpty { return try body(UnsafeRawBufferPointer(start: Self.emptyAddress, count: 0)) }
+            let result = bytes.withUnsafeBytes { pointer -> Swift.Result<Void, ProducerError> in
+                Swift.Result { () throws(ProducerError) in try body(pointer) }
+            }
+            try result.get()
+        }
+        try withBytes(letter.key) { key throws(ProducerError) in
+            try withBytes(letter.value) { value throws(ProducerError) in
+                try producer.produce(
+                    topic: plan.deadLetter.topic, key: key, value: value, headers: letter.headers)
+            }
+        }
+    }
+
+    private static let emptyAddress = UnsafeRawPointer(bitPattern: 1)
+
+    /// Settles a transaction whose outcome nobody knows: a new producer with the same id completes or aborts it, then the
+    /// committed offsets say which.
+    private func settle() -> CommitMachine.Event {
+        do {
+            producer = try Self.makeProducer(context)
+            try producer.initTransactions(timeout: .seconds(30))
+            let tasks = machine.tasks.keys.sorted()
+            let committed = try consumer.committed(tasks.compactMap { frozen[$0]?.content.partition }, timeout: .seconds(30))
+            var found: [TaskID: CommitMachine.DeltaID?] = [:]
+            for offset in committed { found[taskID(offset.partition)] = .some(CommitMetadata(offset.metadata)?.delta) }
+            return .settled(found)
+        } catch {
+            return .settleFailed("the outcome of a commit could not be looked up: \(error)")
+        }
+    }
+
+    private func confirm(_ epoch: Int, _ tasks: [TaskID: CommitMachine.DeltaID]) throws(RuntimeFailure) {
+        let wall = Date().timeIntervalSince1970
+        var ledger = Ledger()
+        var produced: [String: Int] = [:]
+        for id in tasks.keys {
+            guard let task = frozen[id] else { continue }
+            let content = task.content
+            owned[id]?.chain.append(task.delta, bytes: task.deltaBytes)
+            context.metrics.deltaBytes.add(task.deltaBytes)
+            context.metrics.add(content.ledger, topic: content.partition.topic, partition: content.partition.partition)
+            ledger += content.ledger
+            for output in content.outputs { produced[output.topic, default: 0] += output.records.count }
+            for age in content.ages {
+                context.metrics.latency.observe(max(0, wall - Double(age.timestampMilliseconds) / 1_000), times: age.records)
+            }
+            if let chain = owned[id]?.chain, chain.wantsFlush || (content.wantsFlush && !chain.isFlushing) {
+                owned[id]?.chain.isFlushing = true
+                if let home = owned[id]?.home {
+                    maintenance.flush(.init(task: id, home: home, deltas: chain.unflushed.map(\.reference)))
+                }
+            }
+        }
+        for (topic, count) in produced { context.metrics.addProduced(count, sink: topic) }
+        context.metrics.commits.add()
+        context.metrics.lastCommit.set(wall)
+        context.board.update {
+            $0.phase = .running
+            $0.notReady = nil
+            $0.epoch = epoch
+            $0.lastCommitSeconds = wall
+            $0.ledger += ledger
+            for (topic, count) in produced { $0.produced[topic, default: 0] += count }
+        }
+    }
+
+    private func publish(_ epoch: Int) -> CommitMachine.Event {
+        for id in machine.tasks.keys.sorted() {
+            for file in frozen[id]?.files ?? [] {
+                do {
+                    try FilePublisher.publish(file)
+                } catch {
+                    context.metrics.commitFailures.add()
+                    return .publishFailed("\(error)")
+                }
+                context.metrics.addProduced(file.rows, sink: frozen[id]?.content.rolled.first { file.final.hasPrefix($0.path) }?.sink ?? "")
+            }
+        }
+        context.metrics.commitDuration.observe((ContinuousClock.now - epochStart).seconds)
+        let duration = context.metrics.commitDuration
+        if let median = duration.bound(at: 0.5), let p99 = duration.bound(at: 0.99), p99.isFinite {
+            context.board.update { $0.commitSeconds = (median, p99) }
+        }
+        frozen = [:]
+        backOffPause = .milliseconds(100)
+        return .published
+    }
+
+    /// The home of a task has been brought up to date, or has not (nil).
+    func flushed(_ result: Maintenance.Flushed?, _ task: TaskID) throws(RuntimeFailure) {
+        guard let result else {
+            owned[task]?.chain.isFlushing = false
+            return
+        }
+        guard let owner = owned[task] else { return }
+        owned[task]?.chain.flushed(upTo: result.upTo)
+        workers[owner.worker].send(.flushed(task, epoch: result.upTo.epoch))
+    }
+
+    private func forget(_ task: TaskID) {
+        guard let owner = owned.removeValue(forKey: task) else { return }
+        context.metrics.forget(topic: owner.partition.topic, partition: owner.partition.partition)
+    }
+
+    /// Waits before a step is tried again, visibly, and goes on listening to the group: what it takes away meanwhile is lost.
+    private func backOff(_ reason: String) throws(RuntimeFailure) {
+        context.log.warn("waiting to try again", ["reason": .string(reason), "seconds": .double(backOffPause.seconds)])
+        context.board.update {
+            $0.phase = .waiting(reason)
+            $0.notReady = reason
+            $0.lastError = reason
+        }
+        let until = ContinuousClock.now + backOffPause
+        backOffPause = min(backOffPause * 2, .seconds(5))
+        while ContinuousClock.now < until {
+            if context.requests.isGraceOver {
+                throw RuntimeFailure(remedy: .fail, description: "stopped without a last commit, the time for it is over: \(reason)")
+            }
+            guard let event = consumer.poll(timeout: min(until - .now, .milliseconds(100))) else { continue }
+            if case .lost(let partitions) = event {
+                pendingActions += machine.handle(.lose(Set(partitions.map(taskID)).intersection(owned.keys)))
+                try completeRevoke(partitions)
+            } else {
+                deferred.append(event)
+            }
+        }
+        for reply in failures.drain() {
+            if case .failed(_, let failure) = reply { throw failure }
+        }
+    }
+}

@@ -1,0 +1,381 @@
+import Foundation
+import JobFile
+import KafkaClient
+import State
+import Synchronization
+import Telemetry
+
+/// One life of a job between two recoveries: consumer, producer, workers, tasks, and the commit machine over them.
+///
+/// Everything here runs on the job's thread; workers and the maintenance thread are spoken to by messages. When it throws, the
+/// session is over: nothing of it is used again, and the next one starts from what Kafka says is committed.
+final class JobSession {
+    /// A task of this session, as the job's thread knows it. The task itself is its worker's.
+    struct Owned {
+        var partition: TopicPartition
+        var worker: Int
+        var progress: TaskProgress
+        var home: Home
+        var chain: DeltaChain
+        /// Since when nothing is known of it: for idleness before the first record.
+        var since: ContinuousClock.Instant
+        var lastStableOffset: Int64?
+        var isIdle = false
+    }
+
+    let plan: JobPlan
+    let settings: RuntimeSettings
+    let mode: RunMode
+    let context: JobContext
+    let consumer: Consumer
+    var producer: TransactionalProducer
+    let workers: [Worker]
+    let maintenance: Maintenance
+    let failures = Mailbox<WorkerReply>()
+    var machine = CommitMachine(after: 0)
+    var owned: [TaskID: Owned] = [:]
+    /// What the epoch under way has to commit.
+    var frozen: [TaskID: PreparedTask] = [:]
+    var epochStart = ContinuousClock.now
+    /// Events of the group that came while an epoch was waiting to be tried again.
+    var deferred: [ConsumerEvent] = []
+    /// Actions of the machine that came out of such events.
+    var pendingActions: [CommitMachine.Action] = []
+    /// How long the next back-off takes; grows until an epoch succeeds.
+    var backOffPause = Duration.milliseconds(100)
+    var hasStopped = false
+    /// The last epoch of a bounded run makes files of all pending rows.
+    var rollsAll = false
+    /// End offsets of a bounded run; nil until they are known.
+    private var ends: [TopicPartition: Int64]?
+    private var starts: [TopicPartition: Int64] = [:]
+    private var nextCommit: ContinuousClock.Instant
+    private var nextLook = ContinuousClock.now
+    private var isStopping = false
+
+    init(_ context: JobContext) throws(RuntimeFailure) {
+        self.context = context
+        plan = context.plan
+        settings = context.settings
+        mode = context.mode
+        nextCommit = .now + .microseconds(context.settings.interval)
+        do throws(ConfigurationError) {
+            consumer = try Consumer(
+                ConsumerConfiguration(
+                    client: context.client, groupID: plan.name, groupInstanceID: "\(plan.name)-\(settings.instance)",
+                    sessionTimeout: .seconds(10)))
+            producer = try Self.makeProducer(context)
+        } catch {
+            throw RuntimeFailure(remedy: .fail, description: "\(error)")
+        }
+        maintenance = Maintenance(context)
+        var workers: [Worker] = []
+        do throws(KafkaClientError) {
+            for index in 0..<settings.workers {
+                workers.append(
+                    Worker(
+                        index: index, queue: try consumer.makeWorkerQueue(), failures: failures,
+                        onPressure: { [context, consumer] in
+                            context.requests.requestCommit()
+                            consumer.wake()
+                        }))
+            }
+        } catch {
+            throw RuntimeFailure(remedy: .recover, description: "\(error)")
+        }
+        self.workers = workers
+    }
+
+    static func makeProducer(_ context: JobContext) throws(ConfigurationError) -> TransactionalProducer {
+        try TransactionalProducer(
+            TransactionalProducerConfiguration(
+                producer: ProducerConfiguration(client: context.client),
+                transactionalID: "millrace-\(context.plan.name)-\(context.settings.instance)"))
+    }
+
+    /// Runs until the job has stopped in order.
+    func run() throws(RuntimeFailure) {
+        defer { end() }
+        try prepareTopics()
+        try retrying("initialise the transactional producer") { () throws(ProducerError) in
+            try self.producer.initTransactions(timeout: .seconds(10))
+        }
+        for worker in workers { worker.start(job: plan.name) }
+        do throws(KafkaClientError) {
+            try consumer.subscribe(plan.sources.map(\.topic))
+        } catch {
+            throw RuntimeFailure(error)
+        }
+        context.board.update {
+            $0.phase = .running
+            $0.notReady = "waiting for partitions of the group"
+        }
+        context.requests.wakeUp = { [consumer] in consumer.wake() }
+        while !hasStopped { try step() }
+    }
+
+    private func step() throws(RuntimeFailure) {
+        if context.requests.isStopRequested, !isStopping {
+            isStopping = true
+            try drive(.stop)
+            return
+        }
+        let now = ContinuousClock.now
+        if let event = deferred.isEmpty ? consumer.poll(timeout: min(max(nextCommit - now, .zero), .milliseconds(100))) : deferred.removeFirst() {
+            try handle(event)
+        }
+        for reply in failures.drain() {
+            if case .failed(_, let failure) = reply { throw failure }
+        }
+        try maintenance.finished { result, task throws(RuntimeFailure) in try flushed(result, task) }
+        let isAsked = context.requests.takeCommitRequest()
+        if isAsked || ContinuousClock.now >= nextCommit {
+            nextCommit = .now + .microseconds(settings.interval)
+            try drive(.due)
+            context.requests.answerCommit(epoch: machine.committedEpoch)
+        }
+        if ContinuousClock.now >= nextLook {
+            nextLook = .now + .milliseconds(200)
+            adoptIdleWatermarks()
+            report()
+            try endIfDone()
+        }
+    }
+
+    private func handle(_ event: ConsumerEvent) throws(RuntimeFailure) {
+        switch event {
+        case .assign(let partitions):
+            try findEnds()
+            for partition in partitions.sorted() { try take(partition) }
+            context.board.update { $0.notReady = nil }
+        case .revoke(let partitions):
+            let tasks = Set(partitions.map(taskID))
+            try drive(.revoke(tasks.intersection(owned.keys)))
+            try completeRevoke(partitions)
+        case .lost(let partitions):
+            context.log.warn("the group took partitions away", ["partitions": "\(partitions.map(\.description).joined(separator: " "))"])
+            try drive(.lose(Set(partitions.map(taskID)).intersection(owned.keys)))
+            try completeRevoke(partitions)
+        case .error(let error):
+            if error.isFatal { throw RuntimeFailure(error) }
+            context.log.warn("\(error)")
+            context.board.update { $0.lastError = "\(error)" }
+        case .statistics:
+            break
+        }
+    }
+
+    func completeRevoke(_ partitions: [TopicPartition]) throws(RuntimeFailure) {
+        do throws(KafkaClientError) {
+            try consumer.completeRevoke(partitions)
+        } catch {
+            throw RuntimeFailure(error)
+        }
+    }
+
+    /// Restores the task of `partition` and lets its records flow.
+    private func take(_ partition: TopicPartition) throws(RuntimeFailure) {
+        let id = taskID(partition)
+        guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return }
+        let began = ContinuousClock.now
+        context.board.update { $0.notReady = "recovering task \(id.name)" }
+        let recovered = try recover(id, partition, source)
+        let worker = Int(partition.partition) % workers.count
+        owned[id] = Owned(
+            partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
+            since: .now)
+        starts[partition] = recovered.task.progress.position
+        machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
+        let position = recovered.task.progress.position
+        recovered.task.end = ends?[partition]
+        workers[worker].send(.adopt(TaskHandle(task: recovered.task)))
+        do throws(KafkaClientError) {
+            try consumer.begin(partition, at: .offset(position), on: workers[worker].queue)
+        } catch {
+            throw RuntimeFailure(error)
+        }
+        let took = ContinuousClock.now - began
+        context.metrics.recoveryDuration.observe(took.seconds)
+        context.log.info(
+            "task recovered",
+            [
+                "task": .string(id.name), "offset": .integer(Int(position)), "epoch": .integer(recovered.chain.tip?.epoch ?? 0),
+                "seconds": .double(took.seconds),
+            ])
+    }
+
+    func taskID(_ partition: TopicPartition) -> TaskID {
+        TaskID(
+            source: plan.sources.first { $0.topic == partition.topic }?.name ?? partition.topic, partition: partition.partition)
+    }
+
+    /// Creates what is missing, so far as that is the job's to do.
+    private func prepareTopics() throws(RuntimeFailure) {
+        let admin: AdminClient
+        do throws(ConfigurationError) {
+            admin = try AdminClient(context.client)
+        } catch {
+            throw RuntimeFailure(remedy: .fail, description: "\(error)")
+        }
+        var outputs = [plan.deadLetter.topic]
+        for sink in plan.sinks {
+            if case .kafka(let target) = sink.target { outputs.append(target.topic) }
+        }
+        for source in plan.sources {
+            let partitions = try retrying("look up topic \(source.topic)") { () throws(AdminError) in
+                if self.settings.isEmbedded { return try admin.ensure(NewTopic(source.topic, partitions: -1), timeout: .seconds(10)) }
+                guard let partitions = try admin.describe(source.topic, timeout: .seconds(10)) else {
+                    throw AdminError(topics: [
+                        source.topic: KafkaClientError(
+                            operation: "read topic \(source.topic)", code: 3, name: "UNKNOWN_TOPIC_OR_PART",
+                            text: "there is no such topic; create it, or correct `topic` of source `\(source.name)`", isFatal: false,
+                            isRetriable: true, requiresAbort: false)
+                    ])
+                }
+                return partitions
+            }
+            if source.mustHaveOnePartition, partitions > 1 {
+                throw RuntimeFailure(
+                    remedy: .fail,
+                    description: "source `\(source.name)` names no `key`, and topic \(source.topic) has \(partitions) partitions: records of one "
+                        + "group could lie in several of them. Name the field that the topic is partitioned by")
+            }
+        }
+        for topic in outputs {
+            _ = try retrying("create topic \(topic)") { () throws(AdminError) in
+                try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(10))
+            }
+        }
+    }
+
+    /// Does `body` again until it succeeds, saying why it waits, with growing pauses.
+    func retrying<Result, Failure: Error>(_ what: String, _ body: () throws(Failure) -> Result) throws(RuntimeFailure) -> Result {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do throws(Failure) {
+                return try body()
+            } catch {
+                if let fatal = error as? ProducerError, fatal.remedy == .fatal {
+                    throw RuntimeFailure(remedy: .recover, description: "\(error)")
+                }
+                context.log.warn("cannot \(what) yet", ["error": .string("\(error)")])
+                context.board.update {
+                    $0.phase = .waiting("\(error)")
+                    $0.notReady = "cannot \(what): \(error)"
+                    $0.lastError = "\(error)"
+                }
+                guard context.requests.sleep(for: pause) else {
+                    throw RuntimeFailure(remedy: .fail, description: "stopped while waiting to \(what): \(error)")
+                }
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
+    }
+
+    /// The end offsets that a bounded run works up to, of all partitions of all sources.
+    private func findEnds() throws(RuntimeFailure) {
+        guard mode != .continuous, ends == nil else { return }
+        var found: [TopicPartition: Int64] = [:]
+        do throws(KafkaClientError) {
+            for source in plan.sources {
+                for number in 0..<(try consumer.partitionCount(of: source.topic, timeout: .seconds(10))) {
+                    let partition = TopicPartition(source.topic, number)
+                    found[partition] = try consumer.watermarks(of: partition, timeout: .seconds(10)).high
+                }
+            }
+        } catch {
+            throw RuntimeFailure(error)
+        }
+        ends = found
+    }
+
+    /// A bounded run is over when every partition of this instance has reached its end.
+    private func endIfDone() throws(RuntimeFailure) {
+        guard let ends, case .untilEnd(let flush) = mode, !isStopping, !owned.isEmpty else { return }
+        let mine = owned.values.map(\.partition)
+        guard mine.count == ends.count else { return }
+        guard owned.values.allSatisfy({ $0.progress.position >= ends[$0.partition] ?? 0 }) else { return }
+        if flush {
+            try drive(.due)
+            for worker in workers { worker.send(.closeWindows) }
+        }
+        isStopping = true
+        rollsAll = true
+        try drive(.stop)
+    }
+
+    /// Idle partitions take the smallest watermark of the active ones; when all are idle, the largest there is.
+    private func adoptIdleWatermarks() {
+        let now = ContinuousClock.now
+        for source in plan.sources {
+            guard let timeout = source.eventTime.idleTimeout else { continue }
+            let tasks = owned.keys.filter { $0.source == source.name }
+            for id in tasks {
+                guard let task = owned[id] else { continue }
+                let quiet = task.progress.lastRecord == 0 ? now - task.since : .nanoseconds(now.nanoseconds - task.progress.lastRecord)
+                owned[id]?.isIdle = task.progress.isCaughtUp && quiet >= .microseconds(timeout)
+            }
+            let active = tasks.filter { owned[$0]?.isIdle == false }.compactMap { owned[$0]?.progress.watermark }
+            let idle = tasks.filter { owned[$0]?.isIdle == true }
+            guard let target = active.min() ?? idle.compactMap({ owned[$0]?.progress.watermark }).max(),
+                target > EventTimeRange.noWatermark
+            else { continue }
+            for id in idle {
+                guard let task = owned[id], task.progress.watermark < target else { continue }
+                workers[task.worker].send(.advance(id, watermark: target))
+            }
+        }
+    }
+
+    private func report() {
+        let wall = Date().timeIntervalSince1970
+        var statuses: [JobStatus.TaskStatus] = []
+        var done: Int64 = 0
+        for (id, task) in owned.sorted(by: { $0.key < $1.key }) {
+            // The stable end of the partition as the last fetch brought it: asking nobody.
+            let stable = consumer.cachedLastStableOffset(of: task.partition)
+            owned[id]?.lastStableOffset = stable
+            let position = task.progress.position
+            let watermark = task.progress.watermark
+            let isKnown = watermark > EventTimeRange.noWatermark
+            let (topic, number) = (task.partition.topic, task.partition.partition)
+            if let stable { context.metrics.lag(topic: topic, partition: number).set(Double(max(0, stable - position))) }
+            if isKnown {
+                context.metrics.watermark(topic: topic, partition: number).set(Double(watermark) / 1e6)
+                context.metrics.watermarkLag(topic: topic, partition: number).set(wall - Double(watermark) / 1e6)
+            }
+            if let ends, let start = starts[task.partition] { done += min(position, ends[task.partition] ?? position) - start }
+            statuses.append(
+                .init(
+                    name: id.name, topic: topic, partition: number, position: position, lastStableOffset: stable,
+                    watermark: isKnown ? watermark : nil, isIdle: task.isIdle))
+        }
+        let total = ends.map { ends in ends.reduce(Int64(0)) { $0 + max(0, $1.value - (starts[$1.key] ?? 0)) } }
+        context.board.update {
+            $0.tasks = statuses
+            $0.epoch = machine.committedEpoch
+            if let total { $0.progress = (done, total) }
+        }
+    }
+
+    /// Ends threads and clients, whatever state they are in.
+    private func end() {
+        context.requests.wakeUp = nil
+        for worker in workers { worker.stopAndJoin() }
+        maintenance.stop()
+        _ = try? consumer.close(timeout: .seconds(5))
+    }
+}
+
+extension Duration {
+    var seconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}
+
+extension RuntimeFailure {
+    init(_ error: KafkaClientError) {
+        self.init(remedy: .recover, description: "\(error)")
+    }
+}

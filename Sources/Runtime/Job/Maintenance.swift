@@ -1,0 +1,149 @@
+import Foundation
+import State
+
+/// The job's background thread: brings the homes of tasks up to date from their committed deltas and takes snapshots, while
+/// the workers go on.
+final class Maintenance: Sendable {
+    struct Flush: Sendable {
+        var task: TaskID
+        var home: Home
+        /// Oldest first, each the child of the one before.
+        var deltas: [DeltaReference]
+    }
+
+    struct Flushed: Sendable {
+        var task: TaskID
+        var upTo: DeltaReference
+    }
+
+    private enum Request: Sendable {
+        case flush(Flush)
+        case stop
+    }
+
+    private enum Outcome: Sendable {
+        case flushed(Flushed)
+        case failed(TaskID, StateError)
+    }
+
+    private let context: JobContext
+    private let requests = Mailbox<Request>()
+    private let outcomes = Mailbox<Outcome>()
+    private let thread: ThreadBox
+
+    init(_ context: JobContext) {
+        self.context = context
+        thread = ThreadBox()
+        thread.start("maintenance") { [self] in run() }
+    }
+
+    func flush(_ request: Flush) {
+        requests.send(.flush(request))
+    }
+
+    /// Hands over what has been done since the last call. Failures are said and tried again with a later flush.
+    func finished(_ body: (Flushed?, TaskID) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) {
+        for outcome in outcomes.drain() {
+            switch outcome {
+            case .flushed(let result): try body(result, result.task)
+            case .failed(let task, let error):
+                context.log.error("the local state could not be brought up to date; will be tried again", ["task": .string(task.name), "error": .string("\(error)")])
+                context.board.update { $0.lastError = "\(error)" }
+                if error.kind == .damagedHome { throw RuntimeFailure(remedy: .recover, description: "\(error)") }
+                try body(nil, task)
+            }
+        }
+    }
+
+    /// Waits for the flush under way, if any.
+    func stop() {
+        requests.send(.stop)
+        thread.join()
+    }
+
+    private func run() {
+        while true {
+            for request in requests.wait(until: .distantFuture) {
+                switch request {
+                case .stop: return
+                case .flush(let flush):
+                    do throws(StateError) {
+                        outcomes.send(.flushed(try perform(flush)))
+                    } catch {
+                        outcomes.send(.failed(flush.task, error))
+                    }
+                }
+            }
+        }
+    }
+
+    private func perform(_ flush: Flush) throws(StateError) -> Flushed {
+        let job = context.plan.name
+        let storage = context.settings.storage
+        var deltas: [DeltaFile] = []
+        for reference in flush.deltas { deltas.append(try DeltaFile.load(reference, job: job, task: flush.task, from: storage)) }
+        try flush.home.apply(deltas)
+        guard let newest = flush.deltas.last else { preconditionFailure("a flush has at least one delta") }
+
+        // The snapshot lets the deltas go: local state is a cache and must be restorable without them.
+        let local = context.localDirectory(flush.task) + ".snapshot"
+        try? FileManager.default.removeItem(atPath: local)
+        try flush.home.checkpoint(to: local)
+        defer { try? FileManager.default.removeItem(atPath: local) }
+        let name = DeltaChain.snapshotName(newest, job: job, task: flush.task)
+        try storage.putDirectory(local, as: name)
+        try dropOlder(than: newest, keeping: name, flush.task)
+        return Flushed(task: flush.task, upTo: newest)
+    }
+
+    /// Deletes what a recovery no longer needs: deltas before the snapshot, and older snapshots. The delta that the snapshot is
+    /// complete to stays: its header says where to go on.
+    private func dropOlder(than newest: DeltaReference, keeping snapshot: String, _ task: TaskID) throws(StateError) {
+        let job = context.plan.name
+        let directory = DeltaChain.directory(job: job, task: task)
+        let kept = DeltaChain.name(newest, job: job, task: task)
+        var snapshots: Set<String> = []
+        for object in try context.settings.storage.list(directory) {
+            let parts = object.name.dropFirst(directory.count + 1).split(separator: "/")
+            guard let first = parts.first else { continue }
+            if first.hasPrefix("snapshot-") {
+                snapshots.insert("\(directory)/\(first)")
+            } else if object.name < kept, object.name.hasSuffix(".delta") {
+                try context.settings.storage.delete(object.name)
+            }
+        }
+        for old in snapshots where old != snapshot { try context.settings.storage.delete(old) }
+    }
+}
+
+/// A thread that is started after its owner has been initialised.
+private final class ThreadBox: @unchecked Sendable {
+    // Unchecked: set once, before the owner is handed to anybody, and read by the thread that ends it.
+    private var thread: NamedThread?
+
+    func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        thread = NamedThread(name, body: body)
+    }
+
+    func join() {
+        thread?.join()
+        thread = nil
+    }
+}
+
+extension DeltaFile {
+    /// Reads the delta of a task, which has to be there.
+    static func load(
+        _ reference: DeltaReference, job: String, task: TaskID, from storage: any CheckpointStorage
+    ) throws(StateError) -> DeltaFile {
+        let name = DeltaChain.name(reference, job: job, task: task)
+        guard let bytes = try storage.get(name) else {
+            throw StateError(
+                .missing, name, "the delta of epoch \(reference.epoch) is committed and not in the checkpoint storage",
+                remedy: "restore it from a backup; without it, the group's offsets would have to be reset and the state dropped")
+        }
+        let file = try DeltaFile(decoding: bytes, name: name)
+        try file.check(job: job, task: task.name, reference: reference)
+        return file
+    }
+}

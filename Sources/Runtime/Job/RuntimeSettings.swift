@@ -1,0 +1,47 @@
+import JobFile
+import State
+
+/// What a job needs to know of the daemon that runs it.
+package struct RuntimeSettings: Sendable {
+    /// Names this instance among those of its jobs: the same after a restart, another one for another state directory.
+    package var instance: String
+    /// Local state, a cache: `<directory>/<job>/<task>`.
+    package var stateDirectory: String
+    /// Bytes of memory for the state of all tasks of all jobs.
+    package var stateMemory: Int
+    package var storage: any CheckpointStorage
+    /// Microseconds from commit to commit.
+    package var interval: Int64
+    /// Threads that run tasks.
+    package var workers: Int
+    /// `host:port,...`
+    package var brokers: String
+    /// The brokers are this process: missing source topics are created with the log's default partitions.
+    package var isEmbedded: Bool
+    /// Given to librdkafka under the job's own properties.
+    package var properties: [String: String]
+
+    package init(
+        instance: String, stateDirectory: String, stateMemory: Int, storage: any CheckpointStorage, interval: Int64, workers: Int,
+        brokers: String, isEmbedded: Bool, properties: [String: String] = [:]
+    ) {
+        self.instance = instance
+        self.stateDirectory = stateDirectory
+        self.stateMemory = stateMemory
+        self.storage = storage
+        self.interval = interval
+        self.workers = workers
+        self.brokers = brokers
+        self.isEmbedded = isEmbedded
+        self.properties = properties
+    }
+}
+
+/// How long a job runs.
+package enum RunMode: Equatable, Sendable {
+    /// Until it is stopped.
+    case continuous
+    /// Up to the end offsets found at the start; then commit and stop. With `flush` the windows that are open then are
+    /// closed as well.
+    case untilEnd(flush: Bool)
+}

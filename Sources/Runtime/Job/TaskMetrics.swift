@@ -1,0 +1,52 @@
+import Telemetry
+
+/// The metrics of one task that its worker sets itself.
+struct TaskMetrics: Sendable {
+    let stateBytes: Gauge
+    let stateKeys: Gauge
+    fileprivate let decode: Counter
+    fileprivate let operators: Counter
+    fileprivate let freeze: Counter
+
+    init(_ registry: MetricsRegistry, job: String, topic: String, partition: Int32) {
+        let labels: MetricLabels = ["job": job, "topic": topic, "partition": "\(partition)"]
+        stateBytes = registry.gauge("millrace_state_bytes", help: "Bytes of a task's state in memory.", labels)
+        stateKeys = registry.gauge("millrace_state_keys", help: "Keys of a task's state in memory.", labels)
+        func stage(_ name: String) -> Counter {
+            registry.counter(
+                "millrace_stage_cpu_nanoseconds_total", help: "Processor time of the workers by stage.", ["job": job, "stage": name])
+        }
+        decode = stage("decode")
+        operators = stage("operators")
+        freeze = stage("freeze")
+    }
+}
+
+/// Adds the processor time of a worker's stages to their counters: two readings of the thread's clock a batch.
+struct StageClock {
+    enum Stage {
+        case decode
+        case operators
+        case freeze
+    }
+
+    private let metrics: TaskMetrics
+    private var last = threadProcessorTime()
+
+    init(_ metrics: TaskMetrics) {
+        self.metrics = metrics
+    }
+
+    /// What has passed since the last lap was spent in `stage`.
+    mutating func lap(_ stage: Stage) {
+        let now = threadProcessorTime()
+        let counter =
+            switch stage {
+            case .decode: metrics.decode
+            case .operators: metrics.operators
+            case .freeze: metrics.freeze
+            }
+        counter.add(now - last)
+        last = now
+    }
+}

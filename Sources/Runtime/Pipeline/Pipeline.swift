@@ -1,0 +1,149 @@
+import Batch
+import Dataflow
+import Expression
+import JobFile
+import KafkaClient
+import State
+
+/// What a task does with the batches of its source: the job's transforms below that source, and the ends of its sinks.
+/// No thread, no clock of its own, no I/O but reads of the task's home.
+final class Pipeline {
+    /// A transform and what reads its result.
+    final class Node {
+        enum Operation {
+            case filter(TypedExpression)
+            case select(Schema, [TypedExpression])
+            case dedupe(DedupeOperator)
+            /// `extras` are computed for the window and stand behind the columns of its input.
+            case window(WindowOperator, extras: [TypedExpression])
+        }
+
+        let name: String
+        let operation: Operation
+        var targets = Targets()
+
+        init(_ name: String, _ operation: Operation) {
+            self.name = name
+            self.operation = operation
+        }
+    }
+
+    /// What reads a stage.
+    struct Targets {
+        var nodes: [Node] = []
+        /// Positions in `kafka` and `parquet`.
+        var kafka: [Int] = []
+        var parquet: [Int] = []
+    }
+
+    /// In topological order.
+    let nodes: [Node]
+    private let source: Targets
+    var kafka: [KafkaOutput]
+    var parquet: [ParquetOutput]
+    private var scratch = ExpressionScratch()
+
+    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput]) {
+        self.nodes = nodes
+        self.source = source
+        self.kafka = kafka
+        self.parquet = parquet
+    }
+
+    /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last.
+    func push(_ batch: Batch, watermark: Int64, fates: inout RowFates, now: ContinuousClock.Instant) throws(StateError) {
+        try deliver(batch, to: source, watermark, &fates, isSource: true, now)
+    }
+
+    /// Closes every open window, from the source to the sinks.
+    func closeWindows(now: ContinuousClock.Instant) throws(StateError) {
+        for node in nodes {
+            guard case .window(let window, _) = node.operation else { continue }
+            var output = Batch(schema: window.output)
+            try window.flush(into: &output)
+            output.selectAll()
+            var fates = RowFates(rowCount: output.rowCount)
+            // Windows further down are later in the order: they are closed once everything above has been put into them.
+            try deliver(output, to: node.targets, EventTimeRange.noWatermark, &fates, isSource: false, now)
+        }
+    }
+
+    private func deliver(
+        _ batch: Batch, to targets: Targets, _ watermark: Int64, _ fates: inout RowFates, isSource: Bool,
+        _ now: ContinuousClock.Instant
+    ) throws(StateError) {
+        if !batch.selection.isEmpty {
+            for index in targets.kafka { kafka[index].append(batch) }
+            for index in targets.parquet { parquet[index].append(batch, now: now) }
+            if isSource, !targets.kafka.isEmpty || !targets.parquet.isEmpty {
+                for row in batch.selection { fates.raise(Int(row), to: .aggregated) }
+            }
+        }
+        for node in targets.nodes { try run(node, batch, watermark, &fates, isSource: isSource, now) }
+    }
+
+    private func run(
+        _ node: Node, _ batch: Batch, _ watermark: Int64, _ fates: inout RowFates, isSource: Bool,
+        _ now: ContinuousClock.Instant
+    ) throws(StateError) {
+        switch node.operation {
+        case .filter(let predicate):
+            var kept = batch
+            predicate.select(&kept, &scratch)
+            var next = 0
+            for row in batch.selection {
+                if next < kept.selection.count, kept.selection[next] == row {
+                    next += 1
+                } else {
+                    fates.raise(Int(row), to: .filtered)
+                }
+            }
+            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, now)
+        case .select(let schema, let expressions):
+            var projected = batch
+            projected.schema = schema
+            projected.columns = expressions.map { $0.evaluate(batch, &scratch) }
+            try deliver(projected, to: node.targets, watermark, &fates, isSource: isSource, now)
+        case .dedupe(let dedupe):
+            var kept = batch
+            try dedupe.process(&kept, fates: &fates)
+            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, now)
+        case .window(let window, let extras):
+            var input = batch
+            if !extras.isEmpty {
+                input.schema = window.definition.input
+                for expression in extras { input.columns.append(expression.evaluate(batch, &scratch)) }
+            }
+            try window.process(input, fates: &fates)
+            var output = Batch(schema: window.output)
+            try window.advance(to: watermark, into: &output)
+            output.selectAll()
+            var outputFates = RowFates(rowCount: output.rowCount)
+            try deliver(output, to: node.targets, window.outputWatermark, &outputFates, isSource: false, now)
+        }
+    }
+
+    /// Bytes of output that wait for the commit, and of rows that wait for their file.
+    var outputBytes: Int { kafka.reduce(0) { $0 + $1.size } }
+
+    /// Bytes of state in memory.
+    var memory: Int {
+        nodes.reduce(parquet.reduce(0) { $0 + $1.size }) { sum, node in
+            switch node.operation {
+            case .window(let window, _): sum + window.memory
+            case .dedupe(let dedupe): sum + dedupe.memory
+            case .filter, .select: sum
+            }
+        }
+    }
+
+    var keyCount: Int {
+        nodes.reduce(0) { sum, node in
+            switch node.operation {
+            case .window(let window, _): sum + window.keyCount
+            case .dedupe(let dedupe): sum + dedupe.keyCount
+            case .filter, .select: sum
+            }
+        }
+    }
+}

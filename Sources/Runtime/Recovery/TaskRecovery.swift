@@ -1,0 +1,224 @@
+import Foundation
+import JobFile
+import KafkaClient
+import State
+
+/// A task as its last commit left it.
+struct RecoveredTask {
+    var task: Task
+    var home: Home
+    var chain: DeltaChain
+}
+
+extension JobSession {
+    /// Restores the task of `partition` to what Kafka says is committed (DESIGN §5): the group's offset and its metadata name
+    /// a delta; the chain of its parents leads to what the home or a snapshot is complete to.
+    func recover(_ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan) throws(RuntimeFailure) -> RecoveredTask {
+        let committed: CommittedOffset?
+        do throws(KafkaClientError) {
+            committed = try consumer.committed([partition], timeout: .seconds(60)).first
+        } catch {
+            throw RuntimeFailure(error)
+        }
+        do throws(StateError) {
+            guard let committed, let offset = committed.offset else { return try begin(id, partition, source) }
+            guard let metadata = CommitMetadata(committed.metadata) else {
+                throw StateError(
+                    .foreign, "group \(plan.name), \(partition)",
+                    "the committed offset \(offset) carries \"\(committed.metadata)\" instead of an epoch of this job",
+                    remedy: "somebody else has set it. To start over at an offset of your own, use another job name and delete the old state")
+            }
+            return try restore(id, source, offset, DeltaReference(epoch: metadata.epoch, id: metadata.delta))
+        } catch {
+            let remedy: RuntimeFailure.Remedy
+            switch error.kind {
+            case .inputOutput, .noSpace, .damagedHome: remedy = .recover
+            default: remedy = .fail
+            }
+            throw RuntimeFailure(remedy: remedy, description: "task \(id.name) cannot be recovered: \(error)")
+        }
+    }
+
+    /// A task that never committed: empty, at the job's start position.
+    private func begin(
+        _ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan
+    ) throws(StateError) -> RecoveredTask {
+        let directory = DeltaChain.directory(job: plan.name, task: id)
+        for object in try settings.storage.list(directory) {
+            // First epochs that did not commit are no sign of lost offsets: nobody built on them.
+            let isSnapshot = object.name.contains("/snapshot-")
+            var hasParent = false
+            if !isSnapshot, object.name.hasSuffix(".delta"), let bytes = try settings.storage.get(object.name) {
+                hasParent = try DeltaFile(decoding: bytes, name: object.name).header.parent != nil
+            }
+            if isSnapshot || hasParent {
+                throw StateError(
+                    .foreign, object.name, "the group \(plan.name) has no committed offset for \(partition), but there is state of it",
+                    remedy: "if the topic or the group was deleted on purpose, delete \(directory) in the checkpoint storage as well; "
+                        + "otherwise find out where the committed offsets went")
+            }
+        }
+        try? FileManager.default.removeItem(atPath: context.localDirectory(id))
+        clean(id, source, keeping: [])
+        let position: Int64
+        do throws(KafkaClientError) {
+            let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
+            switch source.start {
+            case .earliest: position = ends.low
+            case .latest: position = ends.high
+            case .timestamp(let microseconds):
+                position = try consumer.offsets([(partition, microseconds / 1_000)], timeout: .seconds(30)).first.flatMap { $0 } ?? ends.high
+            }
+        } catch {
+            throw StateError(.inputOutput, "\(partition)", "its ends cannot be asked for: \(error)", remedy: "will be tried again")
+        }
+        let registry = StateRegistry()
+        let (pipeline, home, filled) = try build(id, source, registry, conflicts: false)
+        let task = Task(
+            id: id, plan: plan, source: source, pipeline: pipeline, registry: filled, position: position,
+            watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition))
+        return RecoveredTask(task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: []))
+    }
+
+    private func restore(
+        _ id: TaskID, _ source: SourcePlan, _ offset: Int64, _ tip: DeltaReference
+    ) throws(StateError) -> RecoveredTask {
+        let newest = try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
+        let header = newest.header
+        for file in header.files {
+            do {
+                try FilePublisher.publish(
+                    StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows)))
+            } catch {
+                throw StateError(
+                    error.code == ENOSPC ? .noSpace : .inputOutput, file.finalName, "a committed file cannot be published: \(error)",
+                    remedy: "make room or mend its directory; will be tried again")
+            }
+        }
+        clean(id, source, keeping: Set(header.files.map(\.stagingName)))
+
+        let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras), conflicts: true)
+        let (deltas, links) = try chain(id, from: newest, home: home)
+        try pipeline.load(from: home, deltas: deltas, now: .now)
+        let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
+        let task = Task(
+            id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
+            metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)))
+        return RecoveredTask(
+            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links))
+    }
+
+    /// The deltas from `newest` back to what the home is complete to, oldest first. A home that is not on the chain (left by a crash, or of
+    /// another life) is replaced by the newest snapshot that is, or by nothing if the chain goes back to the first epoch.
+    private func chain(
+        _ id: TaskID, from newest: DeltaFile, home: Home
+    ) throws(StateError) -> (deltas: [DeltaFile], links: [DeltaChain.Link]) {
+        let snapshots = try snapshots(of: id)
+        var base = try homeReference(id, home)
+        var deltas: [DeltaFile] = []
+        var links: [DeltaChain.Link] = []
+        var next = newest
+        while true {
+            let reference = next.header.reference
+            if base == reference { break }
+            if base == nil, let snapshot = snapshots[reference] {
+                try replace(home, id, by: snapshot)
+                base = reference
+                break
+            }
+            deltas.append(next)
+            links.append(.init(reference: reference, bytes: next.byteCount))
+            guard let parent = next.header.parent else {
+                if base != nil { try replace(home, id, by: nil) }
+                break
+            }
+            if base == parent { break }
+            if base == nil, let snapshot = snapshots[parent] {
+                try replace(home, id, by: snapshot)
+                break
+            }
+            let name = DeltaChain.name(parent, job: plan.name, task: id)
+            if try settings.storage.get(name) == nil {
+                guard base != nil else {
+                    throw StateError(
+                        .missing, name, "the delta of epoch \(parent.epoch) is needed, and neither it nor a snapshot of it is there",
+                        remedy: "restore the task's directory in the checkpoint storage from a backup")
+                }
+                // The home is of another chain: go again without it.
+                try replace(home, id, by: nil)
+                base = nil
+                deltas = []
+                links = []
+                next = newest
+                continue
+            }
+            next = try DeltaFile.load(parent, job: plan.name, task: id, from: settings.storage)
+        }
+        return (deltas.reversed(), links.reversed())
+    }
+
+    /// What the local home is complete to; a home that cannot be read is as good as none.
+    private func homeReference(_ id: TaskID, _ home: Home) throws(StateError) -> DeltaReference? {
+        do throws(StateError) {
+            return try home.completeTo()
+        } catch {
+            context.log.warn("the local state is not usable and will be restored", ["task": .string(id.name), "error": .string("\(error)")])
+            try replace(home, id, by: nil)
+            return nil
+        }
+    }
+
+    private func replace(_ home: Home, _ id: TaskID, by snapshot: String?) throws(StateError) {
+        home.close()
+        let directory = context.localDirectory(id)
+        do {
+            if FileManager.default.fileExists(atPath: directory) { try FileManager.default.removeItem(atPath: directory) }
+        } catch {
+            throw StateError(.inputOutput, directory, "cannot be removed: \(error)", remedy: "remove it; it is only a cache")
+        }
+        if let snapshot { try settings.storage.getDirectory(snapshot, to: directory) }
+    }
+
+    /// Snapshots of a task by what they are complete to.
+    private func snapshots(of id: TaskID) throws(StateError) -> [DeltaReference: String] {
+        let directory = DeltaChain.directory(job: plan.name, task: id)
+        var found: [DeltaReference: String] = [:]
+        for object in try settings.storage.list(directory) {
+            let parts = object.name.dropFirst(directory.count + 1).split(separator: "/")
+            guard let first = parts.first else { continue }
+            let fields = first.split(separator: "-")
+            guard fields.count == 3, fields[0] == "snapshot", let epoch = Int(fields[1]), let delta = UInt64(fields[2], radix: 16)
+            else { continue }
+            found[DeltaReference(epoch: epoch, id: delta)] = "\(directory)/\(first)"
+        }
+        return found
+    }
+
+    private func build(
+        _ id: TaskID, _ source: SourcePlan, _ registry: StateRegistry, conflicts: Bool
+    ) throws(StateError) -> (Pipeline, Home, StateRegistry) {
+        var registry = registry
+        guard let index = plan.sources.firstIndex(where: { $0.name == source.name }) else {
+            preconditionFailure("a task's source is one of the plan's")
+        }
+        // All tasks of this instance share the budget; how many it will get is not known, so the job's partitions count.
+        let share = settings.stateMemory / max(1, context.taskCountGuess)
+        let (pipeline, home) = try Pipeline.build(
+            plan, source: index, registry: &registry, directory: context.localDirectory(id), task: id, memory: share,
+            cache: context.homeCache)
+        if let conflict = registry.conflicts.first {
+            throw StateError(
+                .foreign, "job \(plan.name)", "its state does not fit the job file: \(conflict)",
+                remedy: "put the transform back as it was, or give the job another name to start with empty state")
+        }
+        return (pipeline, home, registry)
+    }
+
+    private func clean(_ id: TaskID, _ source: SourcePlan, keeping: Set<String>) {
+        for sink in plan.sinks where plan.sources[plan.source(of: sink.from)].name == source.name {
+            if case .parquet(let target) = sink.target {
+                FilePublisher.clean(path: target.path, job: plan.name, task: id, keeping: keeping)
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import KafkaClient
+import State
+
+/// What one task did in one epoch, taken from it when the epoch froze. The task goes on; this waits for the commit.
+struct FrozenTask: Sendable {
+    var task: TaskID
+    var epoch: Int
+    var partition: TopicPartition
+    /// The next offset to read.
+    var position: Int64
+    var watermark: Int64
+    var ledger: Ledger
+    var changes: ChangeSet
+    /// Outputs by topic, in the order of the sinks.
+    var outputs: [(topic: String, records: OutgoingRecords)]
+    var deadLetters: [DeadLetter]
+    var rolled: [RolledRows]
+    /// The oldest Kafka timestamp of each batch with its number of records: how long records took to become output.
+    var ages: [(timestampMilliseconds: Int64, records: Int)]
+    /// Goes into the delta's header.
+    var extras: [String: String]
+    /// Memory is short: the home should be flushed, so that something may be evicted.
+    var wantsFlush: Bool
+    /// The task takes no record after this one.
+    var isReleased: Bool
+}

@@ -1,0 +1,321 @@
+import Batch
+import Dataflow
+import Formats
+import JobFile
+import KafkaClient
+import State
+
+/// The work for one partition of one source: decodes its records, takes them through the job's transforms, keeps their
+/// state, and says what became of each. Built by the job's thread, then touched by one worker only.
+final class Task {
+    let id: TaskID
+    let partition: TopicPartition
+    let progress: TaskProgress
+    /// A bounded run takes nothing at or above this offset. Set before the task is handed to its worker.
+    var end: Int64?
+
+    private let job: String
+    private let source: SourcePlan
+    private let decoder: JSONDecoder
+    private let pipeline: Pipeline
+    private let registry: StateRegistry
+    private let metrics: TaskMetrics
+
+    private var batch: Batch
+    private var payloads: [UnsafeRawBufferPointer] = []
+    private var failures: [DecodeFailure] = []
+    private var fates = RowFates()
+
+    private var watermark: Int64
+    private var position: Int64
+    private var ledger = Ledger()
+    private var deadLetters: [DeadLetter] = []
+    private var deadLetterBytes = 0
+    private var ages: [(timestampMilliseconds: Int64, records: Int)] = []
+    /// Something has happened since the last freeze that the next start has to know.
+    private var hasChanged = false
+
+    init(
+        id: TaskID, plan: JobPlan, source: SourcePlan, pipeline: Pipeline, registry: StateRegistry, position: Int64,
+        watermark: Int64, metrics: TaskMetrics
+    ) {
+        self.id = id
+        self.partition = TopicPartition(source.topic, id.partition)
+        self.job = plan.name
+        self.source = source
+        self.pipeline = pipeline
+        self.registry = registry
+        self.position = position
+        self.watermark = watermark
+        self.metrics = metrics
+        progress = TaskProgress(position: position, watermark: watermark)
+        decoder = JSONDecoder(
+            fields: source.fields.map {
+                DecodedField(
+                    Field($0.name, $0.type, isNullable: $0.isNullable), path: $0.path, timestampForm: .init($0.timestampForm))
+            })
+        batch = Batch(schema: source.schema)
+    }
+
+    /// Takes the records of `run` all the way to state and outputs.
+    /// - Returns: the bytes that this adds to the epoch: input, and output that waits.
+    func process(_ run: MessageRun, _ messages: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
+        guard let end, run.lastOffset >= end else { return try processAll(run, messages) }
+        let indexes = run.indexes.prefix { messages[$0].offset < end }
+        var bytes = 0
+        if let last = indexes.last {
+            bytes = try processAll(
+                MessageRun(partition: partition, indexes: indexes, firstOffset: run.firstOffset, lastOffset: messages[last].offset),
+                messages)
+        }
+        reachEnd(end)
+        return bytes
+    }
+
+    private func processAll(_ run: MessageRun, _ messages: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
+        let waiting = pipeline.outputBytes + deadLetterBytes
+        var clock = StageClock(metrics)
+        var bytes = 0
+        payloads.removeAll(keepingCapacity: true)
+        for index in run.indexes {
+            let message = messages[index]
+            // Kafka's null value is a payload without a base address.
+            let payload = message.payload ?? UnsafeRawBufferPointer(start: nil, count: 0)
+            payloads.append(payload)
+            bytes += payload.count
+        }
+        failures.removeAll(keepingCapacity: true)
+        payloads.withUnsafeBufferPointer { decoder.decode($0, into: &batch, failures: &failures) }
+        ledger.consumed += run.indexes.count
+        for failure in failures {
+            putAside(failure.row, .init(failure.reason), failure.detail, run, messages)
+        }
+        checkKeysAndTimes(run, messages)
+        clock.lap(.decode)
+
+        fates.reset(rowCount: batch.rowCount)
+        do throws(StateError) {
+            try pipeline.push(batch, watermark: watermark, fates: &fates, now: .now)
+        } catch {
+            throw RuntimeFailure(task: id, error)
+        }
+        settle(run, messages)
+        clock.lap(.operators)
+
+        position = run.lastOffset + 1
+        hasChanged = true
+        note(run, messages)
+        return bytes + pipeline.outputBytes + deadLetterBytes - waiting
+    }
+
+    /// Looks at every decoded record's key and event time, advances the watermark record by record, and takes out of the
+    /// selection what cannot be used.
+    private func checkKeysAndTimes(_ run: MessageRun, _ messages: borrowing MessageBatch) {
+        let column = source.eventTime.column
+        batch.eventTimes = batch.columns[column].integers
+        batch.watermarks.removeAll(keepingCapacity: true)
+        batch.watermarks.reserveCapacity(batch.rowCount)
+        let aheadMax = source.eventTime.maxAhead
+        let bound = source.eventTime.outOfOrderness
+        let needsKey = source.key != nil
+        var kept = 0
+        var row = 0
+        var watermark = watermark
+        for position in batch.selection.indices {
+            let selected = batch.selection[position]
+            while row < Int(selected) {
+                batch.watermarks.append(watermark)
+                row += 1
+            }
+            row += 1
+            let message = messages[run.indexes.lowerBound + Int(selected)]
+            let time = batch.eventTimes[Int(selected)]
+            let written = message.timestampMilliseconds
+            if needsKey, message.key == nil {
+                let name = source.key.map { source.fields[$0].name } ?? ""
+                putAside(
+                    Int(selected), .missingField,
+                    "the record has no Kafka key; the source is partitioned by `\(name)`, so that it may be in the wrong partition", run,
+                    messages)
+            } else if !EventTimeRange.valid.contains(time) {
+                putAside(
+                    Int(selected), .badType, "field `\(source.fields[column].name)`: \(time) us is no usable time (36,000 years around 1970)",
+                    run, messages)
+            } else if written >= 0, written < 1 << 50, time - aheadMax > written * 1_000 {
+                putAside(
+                    Int(selected), .future,
+                    "event time \(time) us is \((time - written * 1_000) / 1_000_000) s ahead of the record's Kafka timestamp; at most "
+                        + "\(aheadMax / 1_000_000) s (max_ahead) are taken", run, messages)
+            } else {
+                watermark = max(watermark, time - bound)
+                batch.selection[kept] = selected
+                kept += 1
+            }
+            batch.watermarks.append(watermark)
+        }
+        while row < batch.rowCount {
+            batch.watermarks.append(watermark)
+            row += 1
+        }
+        batch.selection.removeLast(batch.selection.count - kept)
+        self.watermark = watermark
+    }
+
+    /// Enters into the ledger what the operators said of each row. A row that nobody spoke of shows as an imbalance.
+    private func settle(_ run: MessageRun, _ messages: borrowing MessageBatch) {
+        var counts = (filtered: 0, duplicate: 0, aggregated: 0)
+        for fate in fates.fates {
+            switch RowFate(rawValue: fate) {
+            case .filtered: counts.filtered += 1
+            case .duplicate: counts.duplicate += 1
+            case .aggregated: counts.aggregated += 1
+            case .late, .pending, nil: break
+            }
+        }
+        ledger.filtered += counts.filtered
+        ledger.duplicate += counts.duplicate
+        ledger.aggregated += counts.aggregated
+        var last: Int32 = -1
+        // A row that is late in two windows is one dead letter.
+        for late in fates.late.sorted(by: { $0.row < $1.row }) where late.row != last {
+            last = late.row
+            putAside(Int(late.row), .late, late.detail, run, messages)
+        }
+    }
+
+    private func putAside(
+        _ row: Int, _ reason: DeadLetterReason, _ detail: String, _ run: MessageRun, _ messages: borrowing MessageBatch
+    ) {
+        let letter = DeadLetter(
+            messages[run.indexes.lowerBound + row], reason: reason, detail: detail, source: partition, job: job)
+        deadLetterBytes += letter.size
+        deadLetters.append(letter)
+        ledger[reason] += 1
+    }
+
+    private func note(_ run: MessageRun, _ messages: borrowing MessageBatch) {
+        let oldest = messages[run.indexes.lowerBound].timestampMilliseconds
+        if oldest > 0 { ages.append((oldest, run.indexes.count)) }
+        progress.position = position
+        progress.watermark = watermark
+        progress.lastRecord = ContinuousClock.now.nanoseconds
+        progress.isCaughtUp = false
+    }
+
+    /// Everything below `offset` has been delivered, control records included.
+    func reachEnd(_ offset: Int64) {
+        let offset = min(offset, end ?? offset)
+        if offset > position {
+            position = offset
+            hasChanged = true
+            progress.position = offset
+        }
+        progress.isCaughtUp = true
+    }
+
+    /// An idle partition takes the watermark of the others. Never back.
+    func advance(to watermark: Int64) throws(RuntimeFailure) {
+        guard watermark > self.watermark else { return }
+        self.watermark = watermark
+        progress.watermark = watermark
+        hasChanged = true
+        batch.removeAll()
+        fates.reset(rowCount: 0)
+        do throws(StateError) {
+            try pipeline.push(batch, watermark: watermark, fates: &fates, now: .now)
+        } catch {
+            throw RuntimeFailure(task: id, error)
+        }
+    }
+
+    func closeWindows() throws(RuntimeFailure) {
+        hasChanged = true
+        do throws(StateError) {
+            try pipeline.closeWindows(now: .now)
+        } catch {
+            throw RuntimeFailure(task: id, error)
+        }
+    }
+
+    /// The memory budget is exceeded and nothing can be evicted before the home has been flushed.
+    var mustWait: Bool { pipeline.mustWait }
+
+    /// Ends the open epoch: what happened in it, or nil if nothing did.
+    func freeze(epoch: Int, rollAll: Bool, isReleased: Bool) throws(RuntimeFailure) -> FrozenTask? {
+        let now = ContinuousClock.now
+        guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return nil }
+        var clock = StageClock(metrics)
+        var changes = ChangeSet()
+        var rolled: [RolledRows] = []
+        do throws(StateError) {
+            rolled = try pipeline.freeze(epoch: epoch, rollAll: rollAll, now: now, into: &changes)
+        } catch {
+            throw RuntimeFailure(task: id, error)
+        }
+        var outputs: [(topic: String, records: OutgoingRecords)] = []
+        for index in pipeline.kafka.indices {
+            let records = pipeline.kafka[index].take()
+            if records.count > 0 { outputs.append((pipeline.kafka[index].topic, records)) }
+        }
+        let frozen = FrozenTask(
+            task: id, epoch: epoch, partition: partition, position: position, watermark: watermark, ledger: ledger,
+            changes: changes, outputs: outputs, deadLetters: deadLetters, rolled: rolled, ages: ages, extras: registry.extras,
+            wantsFlush: pipeline.wantsFlush, isReleased: isReleased)
+        metrics.stateBytes.set(Double(pipeline.memory))
+        metrics.stateKeys.set(Double(pipeline.keyCount))
+        ledger = Ledger()
+        deadLetters = []
+        deadLetterBytes = 0
+        ages = []
+        hasChanged = false
+        clock.lap(.freeze)
+        return frozen
+    }
+
+    /// The home is complete up to `epoch`: what has not changed since may leave memory.
+    func flushed(upTo epoch: Int) throws(RuntimeFailure) {
+        do throws(StateError) {
+            try pipeline.flushed(upTo: epoch)
+        } catch {
+            throw RuntimeFailure(task: id, error)
+        }
+    }
+}
+
+extension DeadLetterReason {
+    init(_ reason: DecodeFailureReason) {
+        switch reason {
+        case .malformed: self = .malformed
+        case .missingField: self = .missingField
+        case .badType: self = .badType
+        case .tooLarge: self = .tooLarge
+        }
+    }
+}
+
+extension Formats.TimestampForm {
+    init(_ form: JobFile.TimestampForm?) {
+        switch form {
+        case .rfc3339, nil: self = .rfc3339
+        case .seconds: self = .seconds
+        case .milliseconds: self = .milliseconds
+        case .microseconds: self = .microseconds
+        }
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// Monotonic nanoseconds, for atomics.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = (self - Self.epoch).components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+
+    private static let epoch = ContinuousClock.now
+}
+
+extension RuntimeFailure {
+    init(task: TaskID, _ error: StateError) {
+        self.init(remedy: .recover, description: "task \(task.name): \(error)")
+    }
+}

@@ -1,0 +1,43 @@
+import KafkaClient
+
+/// What the job's thread asks of a worker. Commands are done in order, between two batches.
+enum WorkerCommand: Sendable {
+    /// Runs the task from now on. Its partition is begun on the worker's queue afterwards.
+    case adopt(TaskHandle)
+    /// Ends the open epoch: every changed task is frozen and sent to `reply`. Tasks in `releasing` leave the worker with it.
+    case freeze(epoch: Int, releasing: Set<TaskID>, rollAll: Bool, reply: Mailbox<WorkerReply>)
+    /// The home of the task is complete up to the epoch: what has not changed since may be evicted.
+    case flushed(TaskID, epoch: Int)
+    /// An idle partition adopts the watermark of the active ones.
+    case advance(TaskID, watermark: Int64)
+    /// Closes every open window, as if time went on for ever: the end of a bounded run.
+    case closeWindows
+    /// Forgets these tasks; what they did since the last commit is somebody else's to do again.
+    case drop(Set<TaskID>)
+    case stop
+}
+
+enum WorkerReply: Sendable {
+    case froze(worker: Int, tasks: [FrozenTask])
+    case failed(worker: Int, RuntimeFailure)
+}
+
+/// A task on its way to the worker that will run it.
+///
+/// Unchecked: the task is built by the job's thread, which keeps no reference and never touches it again once it is sent.
+struct TaskHandle: @unchecked Sendable {
+    let task: Task
+}
+
+/// Why a job cannot go on, or not now.
+struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
+    enum Remedy: Sendable {
+        /// Wait and start over from what is committed: a broker is away, a disk is full.
+        case recover
+        /// Nobody but an operator can help; starting over would end here again.
+        case fail
+    }
+
+    var remedy: Remedy
+    var description: String
+}
