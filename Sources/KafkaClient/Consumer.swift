@@ -170,8 +170,17 @@ package final class Consumer: Sendable {
     private func unassign(_ partitions: [TopicPartition]) throws(KafkaClientError) {
         let list = PartitionList(partitions)
         let error = rd_kafka_incremental_unassign(client.pointer, list.pointer)
+        awaitStop()
         stopReading(partitions)
         if let error { throw KafkaClientError("give back \(partitions)", consuming: error) }
+    }
+
+    /// The unassignment queues a stop for each partition, which undoes the forwarding to the worker's queue: that must not
+    /// happen after the partition was begun again. This request goes through the same queue and is answered after them.
+    private func awaitStop() {
+        var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+        _ = rd_kafka_assignment(client.pointer, &list)
+        if let list { rd_kafka_topic_partition_list_destroy(list) }
     }
 
     private func stopReading(_ partitions: [TopicPartition]) {

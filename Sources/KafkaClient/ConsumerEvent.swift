@@ -4,7 +4,8 @@ package enum ConsumerEvent: Sendable, Equatable {
     /// until `begin` is called for each, which may be any time later: the rebalance does not wait for it.
     case assign([TopicPartition])
     /// The group takes these partitions away. They still belong to this member: commit what is finished, then call
-    /// `completeRevoke`, for which the group waits up to the rebalance time-out. Records of other partitions go on flowing.
+    /// `completeRevoke`, for which the group waits up to the rebalance time-out. Until then librdkafka pauses the member's
+    /// other partitions too; afterwards they go on at their positions.
     case revoke([TopicPartition])
     /// These partitions are gone already (session expired, member fenced): another member may have them. Nothing of them
     /// may be committed; drop their work and call `completeRevoke`, only then the member joins again.

@@ -35,6 +35,13 @@ package final class Producer: Sendable {
         package var pending: Int
         /// Why the first of the failed ones failed.
         package var firstFailure: KafkaClientError?
+
+        package init(acknowledged: Int, failed: Int, pending: Int, firstFailure: KafkaClientError?) {
+            self.acknowledged = acknowledged
+            self.failed = failed
+            self.pending = pending
+            self.firstFailure = firstFailure
+        }
     }
 
     /// Where the records are that were queued so far.

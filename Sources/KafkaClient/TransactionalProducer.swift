@@ -70,7 +70,9 @@ package final class TransactionalProducer: Sendable {
 
     /// Waits for every record to be acknowledged, then commits. Errors:
     /// - `.retriable`: not all records were acknowledged in time, the commit was not sent. Call again or abort.
-    /// - `.abortable`: a record was not delivered or the coordinator refused; nothing of the transaction is visible.
+    /// - `.abortable`: a record was not delivered or the coordinator refused; nothing of the transaction is visible. A record
+    ///   that a broker refused leaves a gap in the sequence: the transaction after it may have to be aborted too
+    ///   (`OUT_OF_ORDER_SEQUENCE_NUMBER`, or its records are `_PURGE_QUEUE`), the one after that works.
     /// - `.outcomeUnknown`: the commit was sent and no answer came, or the instance was fenced while waiting for it
     ///   (`cause.isFatal`): a commit that took effect before its answer was lost looks the same.
     package func commit(timeout: Duration) throws(ProducerError) {
