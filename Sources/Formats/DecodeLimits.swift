@@ -9,7 +9,7 @@ package struct DecodeLimits: Hashable, Sendable {
 
     package init(stringLengthMax: Int = 64 << 10, recordLengthMax: Int = 8 << 20, depthMax: Int = 512) {
         precondition(stringLengthMax >= 0 && recordLengthMax > 0 && depthMax > 0, "limits are positive")
-        precondition(recordLengthMax <= 1 << 30, "a record is at most 1 GiB")
+        precondition(stringLengthMax <= 1 << 30 && recordLengthMax <= 1 << 30, "a record is at most 1 GiB")
         self.stringLengthMax = stringLengthMax
         self.recordLengthMax = recordLengthMax
         self.depthMax = depthMax

@@ -52,4 +52,44 @@ int millrace_http_port(struct millrace_http *_Nonnull http);
 /// Ends connections and threads.
 void millrace_http_stop(struct millrace_http *_Nonnull http);
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Finds the tokens of JSON texts (simdjson's first stage). Belongs to one thread at a time.
+struct millrace_json_indexer;
+
+enum millrace_json_index_result {
+    MILLRACE_JSON_INDEXED = 0,
+    MILLRACE_JSON_EMPTY,
+    MILLRACE_JSON_INVALID_UTF8,
+    MILLRACE_JSON_UNCLOSED_STRING,
+    /// A character below U+0020 inside a string.
+    MILLRACE_JSON_CONTROL_CHARACTER,
+    MILLRACE_JSON_NO_MEMORY,
+    MILLRACE_JSON_UNREADABLE,
+};
+
+/// For texts of `capacity` bytes; grows with longer ones and never shrinks. NULL when there is no memory.
+struct millrace_json_indexer *_Nullable millrace_json_indexer_create(size_t capacity);
+
+void millrace_json_indexer_destroy(struct millrace_json_indexer *_Nonnull indexer);
+
+/// Finds where every token begins in `count` (at least one) bytes, and that they are UTF-8, that every string is closed
+/// and free of control characters. A token is one of {}[]:, or a string, or a run of other characters that are not white
+/// space; grammar, escapes and the spelling of numbers and words are left to the caller. Reads nothing beyond `count`.
+/// `tokens` gets `token_count` ascending offsets, valid until the next call; `token_count` is 0 when it fails.
+enum millrace_json_index_result millrace_json_index(
+    struct millrace_json_indexer *_Nonnull indexer, const uint8_t *_Nonnull bytes, size_t count,
+    const uint32_t *_Nullable *_Nonnull tokens, size_t *_Nonnull token_count);
+
+/// Writes the shortest decimal text that reads back as `value`, which is finite, as JSON has it, and always as a fraction or
+/// with an exponent (5.0, 0.1, 1e+20). At most 32 bytes, without a NUL.
+/// - Returns: the number of bytes.
+size_t millrace_format_double(double value, char *_Nonnull output);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif
