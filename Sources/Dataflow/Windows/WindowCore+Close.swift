@@ -1,5 +1,4 @@
 import Batch
-import CShims
 import State
 
 /// A closed window's place in the output: by end, then by key bytes.
@@ -31,14 +30,24 @@ extension WindowCore {
     mutating func closeDue(_ watermark: Int64) {
         due.removeAll()
         timers.takeDue(upTo: watermark, into: &due)
+        for position in 0..<min(32, due.count) { table.lookup.prefetch(due[position].record) }
         for position in 0..<due.count {
-            if position + 16 < due.count { millrace_prefetch(table.record(due[position + 16].record)) }
-            if position + 8 < due.count { table.prefetchSlot(table.record(due[position + 8].record).pointee.hash) }
+            if position + 32 < due.count { table.lookup.prefetch(due[position + 32].record) }
+            if position + 12 < due.count { prefetchIfEnded(due[position + 12], watermark) }
             let entry = due[position]
-            let record = table.record(entry.record)
+            let record = table.lookup.record(entry.record)
             guard record.pointee.flags & RecordHeader.isAlive != 0, record.pointee.timerEnd == entry.end else { continue }
             if record.pointee.end <= watermark { close(record) } else { register(record) }
         }
+    }
+
+    /// What closing the window will touch.
+    @inline(__always)
+    private func prefetchIfEnded(_ entry: EventTimers.Entry, _ watermark: Int64) {
+        let record = table.lookup.record(entry.record)
+        guard record.pointee.end <= watermark else { return }
+        table.lookup.prefetchSlot(record.pointee.hash)
+        table.lookup.prefetchPayload(record)
     }
 
     /// Closes every window in memory, whatever the watermark.
@@ -48,7 +57,7 @@ extension WindowCore {
             var record = first
             open.append(record)
             while record.pointee.next != RecordHeader.none {
-                record = table.record(record.pointee.next)
+                record = table.lookup.record(record.pointee.next)
                 open.append(record)
             }
         }

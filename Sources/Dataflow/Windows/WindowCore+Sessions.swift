@@ -13,9 +13,9 @@ extension WindowCore {
             for position in 0..<count {
                 let hash = input.keyHashes[Int(rows[position])]
                 hashes[position] = hash
-                table.prefetchSlot(hash)
+                table.lookup.prefetchSlot(hash)
             }
-            for position in 0..<count { candidates[position] = table.candidate(hashes[position]) }
+            for position in 0..<count { candidates[position] = table.lookup.candidate(hashes[position]) }
             for position in 0..<count {
                 let row = Int(rows[position])
                 let time = input.eventTimes[row]
@@ -23,7 +23,7 @@ extension WindowCore {
                 let end = sum < time ? Int64.max : sum
                 let watermark = effective(input.watermarks[row])
                 let key = input.key(row)
-                let head = table.find(hashes[position], key, start: 0, candidate: candidates[position])
+                let head = table.lookup.find(hashes[position], key, start: 0, candidate: candidates[position])
                 if let head, extendOnly(head, time, end, watermark, max) {
                     pend(head, rows[position])
                     input.raise(row, .aggregated)
@@ -52,7 +52,7 @@ extension WindowCore {
             if time < start { record.pointee.start = time }
             if end > oldEnd { record.pointee.end = end }
         }
-        table.markChanged(record)
+        if !record.isMarkedChanged { table.markChanged(record) }
         return true
     }
 
@@ -111,7 +111,7 @@ extension WindowCore {
 
     @inline(__always)
     private func after(_ record: Record) -> Record? {
-        record.pointee.next == RecordHeader.none ? nil : table.record(record.pointee.next)
+        record.pointee.next == RecordHeader.none ? nil : table.lookup.record(record.pointee.next)
     }
 
     /// Closes the sessions of a chain that end at or before `watermark`. Returns the first that stays.

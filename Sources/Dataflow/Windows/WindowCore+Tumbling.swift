@@ -16,10 +16,10 @@ extension WindowCore {
                 let time = input.eventTimes[row]
                 if time < start || time >= end { (start, end) = Self.window(of: time, size) }
                 starts[position] = start
-                hashes[position] = table.hash(input.keyHashes[row], start: start)
-                table.prefetchSlot(hashes[position])
+                hashes[position] = table.lookup.hash(input.keyHashes[row], start: start)
+                table.lookup.prefetchSlot(hashes[position])
             }
-            for position in 0..<count { candidates[position] = table.candidate(hashes[position]) }
+            for position in 0..<count { candidates[position] = table.lookup.candidate(hashes[position]) }
             for position in 0..<count {
                 let row = Int(rows[position])
                 let windowStart = starts[position]
@@ -32,9 +32,9 @@ extension WindowCore {
                 }
                 let key = input.key(row)
                 let record: Record
-                if let found = table.find(hashes[position], key, start: windowStart, candidate: candidates[position]) {
+                if let found = table.lookup.find(hashes[position], key, start: windowStart, candidate: candidates[position]) {
                     record = found
-                    table.markChanged(found)
+                    if !found.isMarkedChanged { table.markChanged(found) }
                 } else {
                     record = open(hashes[position], key, start: windowStart, end: windowEnd)
                 }

@@ -3,7 +3,7 @@
 /// Pieces up to 4 KiB come from size classes (four a power of two) cut out of 64 KiB chunks and are reused through a
 /// free list a class; larger ones are malloc's. A piece is freed with the length that it was allocated with.
 package struct ByteArena: ~Copyable {
-    @usableFromInline static let smallMax = 4096
+    static let smallMax = 4096
     private static let chunkBytes = 64 * 1024
 
     private var chunks = RawList<UnsafeMutableRawPointer>()

@@ -1,19 +1,20 @@
 /// A growable array of plain values for loops that must not pay for uniqueness checks: its owner alone holds it.
+@usableFromInline
 package struct RawList<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline package var base: UnsafeMutablePointer<Element>
     @usableFromInline package var count: Int
     @usableFromInline var capacity: Int
 
-    @inlinable
+    @inlinable @inline(__always)
     package init(capacity: Int = 16) {
         self.capacity = max(capacity, 1)
         self.count = 0
         self.base = .allocate(capacity: max(capacity, 1))
     }
 
-    deinit { base.deallocate() }
+    @inlinable deinit { base.deallocate() }
 
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func append(_ element: Element) {
         if count == capacity { grow(to: count + 1) }
         base[count] = element
@@ -21,7 +22,7 @@ package struct RawList<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Appends `count` values that lie at `source`.
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func append(_ source: UnsafePointer<Element>, count added: Int) {
         if capacity - count < added { grow(to: count + added) }
         (base + count).update(from: source, count: added)
@@ -29,12 +30,12 @@ package struct RawList<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Makes room for at least `capacity` values; those present stay.
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func reserve(_ capacity: Int) {
         if self.capacity < capacity { grow(to: capacity) }
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     package subscript(index: Int) -> Element {
         get {
             assert(index >= 0 && index < count)
@@ -47,7 +48,7 @@ package struct RawList<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Keeps the capacity.
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func removeAll() { count = 0 }
 
     package var bytes: Int { capacity * MemoryLayout<Element>.stride }

@@ -1,8 +1,16 @@
 /// What stands before the payload of every record of a `RecordTable`. 72 bytes; never moves while the record lives.
 @usableFromInline
 package struct RecordHeader: BitwiseCopyable {
+    // The first cache line has what looking a key up and looking at a timer need.
+
     /// Of the key (and, in tables keyed by start, the start).
     @usableFromInline package var hash: UInt64
+    /// First microsecond of the window.
+    @usableFromInline package var start: Int64
+    /// The microsecond after the window's last.
+    @usableFromInline package var end: Int64
+    /// The end under which the record is registered with the timers: never after `end`.
+    @usableFromInline package var timerEnd: Int64
     /// The record's own number: what indexes and timers hold.
     @usableFromInline package var number: UInt32
     /// The next record of the same key, by ascending start; `none` at the end.
@@ -15,19 +23,13 @@ package struct RecordHeader: BitwiseCopyable {
     @usableFromInline var key0: UInt32
     @usableFromInline var key1: UInt64
     @usableFromInline var key2: UInt64
-    /// First microsecond of the window.
-    @usableFromInline package var start: Int64
-    /// The microsecond after the window's last.
-    @usableFromInline package var end: Int64
-    /// The end under which the record is registered with the timers: never after `end`.
-    @usableFromInline package var timerEnd: Int64
 
     /// No record.
     @inlinable package static var none: UInt32 { .max }
     /// Keys up to this length lie in the record.
     @inlinable package static var inlineKeyMax: Int { 20 }
-    @inlinable static var keyOffset: Int { 28 }
-    @inlinable static var longKeyOffset: Int { 32 }
+    @inlinable static var keyOffset: Int { 52 }
+    @inlinable static var longKeyOffset: Int { 56 }
 
     /// In use.
     @inlinable package static var isAlive: UInt32 { 1 }
@@ -42,17 +44,18 @@ package struct RecordHeader: BitwiseCopyable {
 }
 
 /// A live record: its header, and behind that its payload.
+@usableFromInline
 package typealias Record = UnsafeMutablePointer<RecordHeader>
 
 extension UnsafeMutablePointer where Pointee == RecordHeader {
     /// The bytes that belong to the table's user, 8-byte aligned.
-    @inlinable
+    @inlinable @inline(__always)
     package var payload: UnsafeMutableRawPointer {
         UnsafeMutableRawPointer(self) + MemoryLayout<RecordHeader>.size
     }
 
     /// The record's key; valid while the record lives.
-    @inlinable
+    @inlinable @inline(__always)
     package var key: UnsafeRawBufferPointer {
         let length = Int(pointee.keyLength)
         let bytes = UnsafeRawPointer(self)
@@ -63,7 +66,14 @@ extension UnsafeMutablePointer where Pointee == RecordHeader {
             start: (bytes + RecordHeader.longKeyOffset).load(as: UnsafeRawPointer.self), count: length)
     }
 
-    @inlinable
+    /// Whether marking it as changed would do nothing.
+    @inlinable @inline(__always)
+    package var isMarkedChanged: Bool {
+        let marks = RecordHeader.isDirty | RecordHeader.isTouched
+        return pointee.flags & marks == marks
+    }
+
+    @inlinable @inline(__always)
     func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
         guard Int(pointee.keyLength) == other.count else { return false }
         return equal(key.baseAddress, other.baseAddress, other.count)
@@ -71,7 +81,7 @@ extension UnsafeMutablePointer where Pointee == RecordHeader {
 }
 
 /// Compares as words: keys are short, and a call to memcmp would cost more than they do.
-@inlinable
+@inlinable @inline(__always)
 func equal(_ one: UnsafeRawPointer?, _ other: UnsafeRawPointer?, _ count: Int) -> Bool {
     guard count > 0, let one, let other else { return true }
     if count >= 8 {

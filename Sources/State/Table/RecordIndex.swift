@@ -1,33 +1,24 @@
-import CShims
-
 /// Hash -> record number: open addressing in 256 sub-tables by the hash's top byte, so that growth moves a 256th of
 /// the entries at a time (20,000 at five million keys: a fraction of a millisecond).
 ///
 /// A slot holds the low 32 bits of the hash, which alone place it, and the record's number plus one; 0 is empty.
 /// Neither growing nor removing looks at a record. Whether a key is equal is for the table to say.
-@usableFromInline
+/// `RecordLookup` is what reads it.
 struct RecordIndex: ~Copyable {
-    @usableFromInline
-    struct SubTable: BitwiseCopyable {
-        @usableFromInline var slots: UnsafeMutablePointer<UInt64>
-        @usableFromInline var mask: UInt32
-        @usableFromInline var count: UInt32
-    }
-
-    @usableFromInline static let subTables = 256
+    private static let subTables = 256
     private static let slotsMin = 8
 
-    @usableFromInline let tables: UnsafeMutablePointer<SubTable>
+    let tables: UnsafeMutablePointer<IndexSubTable>
     /// What sub-tables without entries look at: one empty slot (mask 0) that is never written.
     private let empty: UnsafeMutablePointer<UInt64>
-    @usableFromInline private(set) var bytes: Int
+    private(set) var bytes: Int
 
     init() {
         tables = .allocate(capacity: Self.subTables)
         empty = .allocate(capacity: 1)
         empty.initialize(to: 0)
-        tables.initialize(repeating: SubTable(slots: empty, mask: 0, count: 0), count: Self.subTables)
-        bytes = Self.subTables * MemoryLayout<SubTable>.stride
+        tables.initialize(repeating: IndexSubTable(slots: empty, mask: 0, count: 0), count: Self.subTables)
+        bytes = Self.subTables * MemoryLayout<IndexSubTable>.stride
     }
 
     deinit {
@@ -36,30 +27,6 @@ struct RecordIndex: ~Copyable {
         empty.deallocate()
     }
 
-    @inlinable
-    func prefetch(_ hash: UInt64) {
-        let table = tables + Int(hash >> 56)
-        millrace_prefetch(table.pointee.slots + Int(UInt32(truncatingIfNeeded: hash) & table.pointee.mask))
-    }
-
-    /// The records that may have this hash, in probing order, until `isWanted` says yes.
-    @inlinable
-    func first(_ hash: UInt64, where isWanted: (UInt32) -> Bool) -> UInt32? {
-        let table = tables[Int(hash >> 56)]
-        let tag = UInt32(truncatingIfNeeded: hash)
-        var position = tag & table.mask
-        while true {
-            let slot = table.slots[Int(position)]
-            if slot == 0 { return nil }
-            if UInt32(truncatingIfNeeded: slot >> 32) == tag {
-                let number = UInt32(truncatingIfNeeded: slot) &- 1
-                if isWanted(number) { return number }
-            }
-            position = (position &+ 1) & table.mask
-        }
-    }
-
-    @inlinable
     mutating func insert(_ hash: UInt64, _ number: UInt32) {
         let index = Int(hash >> 56)
         if tables[index].mask == 0 || tables[index].count &* 10 >= (tables[index].mask &+ 1) &* 7 { grow(index) }
@@ -108,8 +75,7 @@ struct RecordIndex: ~Copyable {
         return position
     }
 
-    @usableFromInline
-    mutating func grow(_ index: Int) {
+    private mutating func grow(_ index: Int) {
         let old = tables[index]
         let count = max((Int(old.mask) + 1) * 2, Self.slotsMin)
         let slots = UnsafeMutablePointer<UInt64>.allocate(capacity: count)
@@ -124,7 +90,7 @@ struct RecordIndex: ~Copyable {
             old.slots.deallocate()
             bytes -= (Int(old.mask) + 1) * 8
         }
-        tables[index] = SubTable(slots: slots, mask: mask, count: old.count)
+        tables[index] = IndexSubTable(slots: slots, mask: mask, count: old.count)
         bytes += count * 8
     }
 }

@@ -40,7 +40,7 @@ extension RecordTable {
     private mutating func freezeDeletions(_ stamp: UInt32, _ delete: (UnsafeRawBufferPointer, Int64) -> Void) {
         var deletions = Deletions()
         swap(&deletions, &self.deletions)
-        deletions.drain(stamp: stamp, keyedByStart: isKeyedByStart) { hash, key, start in
+        deletions.drain(stamp: stamp, keyedByStart: lookup.isKeyedByStart) { hash, key, start in
             // A key that came back is in the table and was put, or will be.
             if find(hash, key, start: start) == nil { delete(key, start) }
         }
@@ -56,7 +56,7 @@ extension RecordTable {
     /// Notes that a delta of `epoch` deletes `key`: the home may still have it.
     package mutating func noteLoadedDeletion(_ key: UnsafeRawBufferPointer, start: Int64, epoch: Int64) {
         let stamp = epochs.stamp(epoch)
-        if deletions.isRetaining { deletions.retain(key, start: isKeyedByStart ? start : 0, stamp: stamp) }
+        if deletions.isRetaining { deletions.retain(key, start: lookup.isKeyedByStart ? start : 0, stamp: stamp) }
     }
 
     /// To be called at the start, before anything is loaded: the home holds keys of this table.
@@ -74,7 +74,7 @@ extension RecordTable {
 
     /// Whether the home may not be asked for `key` because what it says is out of date: the key is gone.
     package func isGone(_ key: UnsafeRawBufferPointer, start: Int64) -> Bool {
-        deletions.isRetained(key, start: isKeyedByStart ? start : 0)
+        deletions.isRetained(key, start: lookup.isKeyedByStart ? start : 0)
     }
 
     /// Frees about `wanted` bytes by forgetting chains that the home has and that were not used since the hand last

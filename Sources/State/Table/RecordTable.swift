@@ -1,5 +1,4 @@
 import Batch
-import CShims
 
 /// Keyed windows of one operator: key (and window start) -> fixed-size record, in memory.
 ///
@@ -10,26 +9,24 @@ import CShims
 /// What a change of state needs to know is kept here, too: which keys changed or went since the last freeze, which
 /// records the home already has and may be evicted, and which keys the home still has though they are gone.
 package struct RecordTable: ~Copyable {
-    package let payloadBytes: Int
-    package let isKeyedByStart: Bool
-    /// Bytes from one record to the next.
-    @usableFromInline let stride: Int
-    @usableFromInline let chunkShift: UInt32
-    @usableFromInline let chunkMask: UInt32
+    /// Finds records; the same all the table's life.
+    package let lookup: RecordLookup
 
-    @usableFromInline var index = RecordIndex()
-    @usableFromInline var chunks = RawList<UnsafeMutableRawPointer>()
-    @usableFromInline var freeNumbers = RawList<UInt32>()
-    @usableFromInline var nextNumber: UInt32 = 0
+    var index = RecordIndex()
+    private var chunkCount = 0
+    var freeNumbers = RawList<UInt32>()
+    var nextNumber: UInt32 = 0
     /// Holds long keys, and whatever the user puts there.
     package var pieces = ByteArena()
     /// Keys in the index.
-    @usableFromInline package internal(set) var keyCount = 0
+    package internal(set) var keyCount = 0
     /// Records in use; more than `keyCount` when keys have several open windows.
-    @usableFromInline package internal(set) var recordCount = 0
+    package internal(set) var recordCount = 0
 
     /// Heads that changed since the last freeze; may hold records that were freed meanwhile, and repeats.
-    @usableFromInline var dirty = RawList<UInt32>(capacity: 1024)
+    var dirty = RawList<UInt32>(capacity: 1024)
+    private static let chunksMax = 1 << 16
+
     var deletions = Deletions()
     var epochs = EpochStamps()
     // Eviction: where the hand stands, how far it came without success, and since when deletions are retained.
@@ -40,81 +37,28 @@ package struct RecordTable: ~Copyable {
     package internal(set) var isAllHot = true
 
     package init(payloadBytes: Int, isKeyedByStart: Bool) {
-        precondition(MemoryLayout<RecordHeader>.size == 72, "the record header has a fixed layout")
+        precondition(
+            MemoryLayout<RecordHeader>.size == 72
+                && MemoryLayout<RecordHeader>.offset(of: \.key0) == RecordHeader.keyOffset,
+            "the record header has a fixed layout")
         precondition(payloadBytes >= 0 && payloadBytes < 64 * 1024, "a record is small")
-        self.payloadBytes = payloadBytes
-        self.isKeyedByStart = isKeyedByStart
-        stride = (MemoryLayout<RecordHeader>.size + payloadBytes + 15) & ~15
+        let stride = (MemoryLayout<RecordHeader>.size + payloadBytes + 15) & ~15
         var shift: UInt32 = 0
         while (stride << Int(shift + 1)) <= 1 << 20 { shift += 1 }
-        chunkShift = shift
-        chunkMask = (1 << shift) - 1
+        // Of the directory only the pages in use are ever touched.
+        lookup = RecordLookup(
+            tables: index.tables, chunks: .allocate(capacity: Self.chunksMax), stride: stride, chunkShift: shift,
+            isKeyedByStart: isKeyedByStart)
     }
 
     deinit {
-        for index in 0..<chunks.count { chunks[index].deallocate() }
+        for chunk in 0..<chunkCount { lookup.chunks[chunk].deallocate() }
+        lookup.chunks.deallocate()
     }
 
     /// Bytes in use: records, their keys and pieces, the index. Freed records are reused and do not count.
     package var bytes: Int {
-        recordCount * stride + pieces.bytes + index.bytes + dirty.bytes + deletions.bytes
-    }
-
-    /// `number` must have been given out by this table; the record may be free.
-    @inlinable
-    package func record(_ number: UInt32) -> Record {
-        (chunks.base[Int(number >> chunkShift)] + Int(number & chunkMask) * stride)
-            .assumingMemoryBound(to: RecordHeader.self)
-    }
-
-    // MARK: Finding
-
-    /// The hash under which a window of the key with `hash` stands.
-    @inlinable
-    package func hash(_ hash: UInt64, start: Int64) -> UInt64 {
-        guard isKeyedByStart else { return hash }
-        // Odd multiplier and a fold: starts are multiples of a round number, their low bits say little.
-        let mixed = (UInt64(bitPattern: start) ^ 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
-        return hash ^ mixed.high ^ mixed.low
-    }
-
-    @inlinable
-    package func prefetchSlot(_ hash: UInt64) { index.prefetch(hash) }
-
-    /// The record that probably has this hash, brought closer; without looking at it.
-    @inlinable
-    package func candidate(_ hash: UInt64) -> UInt32 {
-        guard let number = index.first(hash, where: { _ in true }) else { return RecordHeader.none }
-        let address = UnsafeRawPointer(record(number))
-        millrace_prefetch(address)
-        millrace_prefetch(address + 64)
-        if stride > 128 { millrace_prefetch(address + 128) }
-        return number
-    }
-
-    @inlinable
-    func matches(_ record: Record, _ hash: UInt64, _ key: UnsafeRawBufferPointer, _ start: Int64) -> Bool {
-        record.pointee.hash == hash && record.hasKey(key) && (!isKeyedByStart || record.pointee.start == start)
-    }
-
-    /// The first record of `key`. `hash` as from `hash(_:start:)`; `start` counts only in tables keyed by it.
-    @inlinable
-    package func find(_ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64) -> Record? {
-        guard let number = index.first(hash, where: { matches(record($0), hash, key, start) }) else { return nil }
-        return record(number)
-    }
-
-    /// Like `find`, beginning with what `candidate` said, which may be out of date by now.
-    @inlinable
-    package func find(
-        _ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64, candidate: UInt32
-    ) -> Record? {
-        if candidate != RecordHeader.none {
-            let guess = record(candidate)
-            let wanted = RecordHeader.isAlive | RecordHeader.isHead
-            if guess.pointee.flags & wanted == wanted, matches(guess, hash, key, start) { return guess }
-        }
-        return find(hash, key, start: start)
+        recordCount * lookup.stride + pieces.bytes + index.bytes + dirty.bytes + deletions.bytes
     }
 
     // MARK: Coming and going
@@ -176,6 +120,16 @@ package struct RecordTable: ~Copyable {
         new.pointee.flags |= RecordHeader.isHead | (old.pointee.flags & RecordHeader.isPersisted)
     }
 
+    /// `number` must have been given out by this table; the record may be free.
+    package func record(_ number: UInt32) -> Record { lookup.record(number) }
+
+    /// As of `RecordLookup`.
+    package func find(_ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64) -> Record? {
+        lookup.find(hash, key, start: start)
+    }
+
+    private var isKeyedByStart: Bool { lookup.isKeyedByStart }
+
     /// The first record of the chain that `record` is in.
     package func head(of record: Record) -> Record {
         if record.pointee.flags & RecordHeader.isHead != 0 { return record }
@@ -206,17 +160,19 @@ package struct RecordTable: ~Copyable {
         } else {
             number = nextNumber
             precondition(number < UInt32.max - 1, "a table holds at most four billion records")
-            if Int(number >> chunkShift) == chunks.count {
-                chunks.append(.allocate(byteCount: stride << Int(chunkShift), alignment: 64))
+            if Int(number >> lookup.chunkShift) == chunkCount {
+                precondition(chunkCount < Self.chunksMax, "a table holds at most 64 GiB of records")
+                lookup.chunks[chunkCount] = .allocate(byteCount: lookup.stride << Int(lookup.chunkShift), alignment: 64)
+                chunkCount += 1
             }
             nextNumber += 1
         }
         recordCount += 1
         let record = record(number)
         record.pointee = RecordHeader(
-            hash: hash, number: number, next: RecordHeader.none, lastChanged: 0, keyLength: UInt32(key.count),
-            flags: RecordHeader.isAlive, key0: 0, key1: 0, key2: 0, start: start, end: end, timerEnd: .min)
-        record.payload.initializeMemory(as: UInt8.self, repeating: 0, count: stride - MemoryLayout<RecordHeader>.size)
+            hash: hash, start: start, end: end, timerEnd: .min, number: number, next: RecordHeader.none, lastChanged: 0,
+            keyLength: UInt32(key.count), flags: RecordHeader.isAlive, key0: 0, key1: 0, key2: 0)
+        record.payload.initializeMemory(as: UInt8.self, repeating: 0, count: lookup.stride - MemoryLayout<RecordHeader>.size)
         if key.count <= RecordHeader.inlineKeyMax {
             (UnsafeMutableRawPointer(record) + RecordHeader.keyOffset)
                 .copyMemory(from: key.baseAddress ?? UnsafeRawPointer(record), byteCount: key.count)
@@ -230,8 +186,8 @@ package struct RecordTable: ~Copyable {
 
     // MARK: Change
 
-    /// Notes that the chain of `record` differs from what the last freeze took, and that it is in use.
-    @inlinable
+    /// Notes that the chain of `record` differs from what the last freeze took, and that it is in use. Does nothing
+    /// when the record `isMarkedChanged`.
     package mutating func markChanged(_ record: Record) {
         let flags = record.pointee.flags
         record.pointee.flags = flags | (RecordHeader.isDirty | RecordHeader.isTouched)
