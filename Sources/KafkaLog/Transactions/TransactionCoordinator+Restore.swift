@@ -33,7 +33,7 @@ extension TransactionCoordinator {
     /// wherever the last process stopped; ongoing ones have their whole time-out again, as nobody knows how long nobody
     /// could go on with them.
     package func start(_ now: CoordinatorTime) -> [TransactionAction] {
-        timers.set(.expiration, at: now.monotonicMilliseconds &+ configuration.expirationCheckIntervalMilliseconds)
+        scheduleExpiration(now)
         var actions: [TransactionAction] = []
         for transaction in transactions.values.sorted(by: { $0.transactionalID < $1.transactionalID }) {
             // The entry of a new producer id can be lost when that of its block is not, never the other way round.

@@ -49,10 +49,14 @@ package final class TransactionCoordinator {
                 }
             case .expiration:
                 expireIdle(now, &actions)
-                timers.set(.expiration, at: now.monotonicMilliseconds &+ configuration.expirationCheckIntervalMilliseconds)
+                scheduleExpiration(now)
             }
         }
         return actions
+    }
+
+    func scheduleExpiration(_ now: CoordinatorTime) {
+        timers.set(.expiration, at: now.monotonicMilliseconds &+ max(1, configuration.expirationCheckIntervalMilliseconds))
     }
 
     private func expireIdle(_ now: CoordinatorTime, _ actions: inout [TransactionAction]) {
