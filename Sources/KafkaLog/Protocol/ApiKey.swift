@@ -29,7 +29,6 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case incrementalAlterConfigs = 44
     case offsetDelete = 47
     case describeCluster = 60
-    case describeProducers = 61
     case describeTransactions = 65
     case listTransactions = 66
 }
@@ -67,7 +66,6 @@ extension ApiKey {
         case .incrementalAlterConfigs: IncrementalAlterConfigsRequest.self
         case .offsetDelete: OffsetDeleteRequest.self
         case .describeCluster: DescribeClusterRequest.self
-        case .describeProducers: DescribeProducersRequest.self
         case .describeTransactions: DescribeTransactionsRequest.self
         case .listTransactions: ListTransactionsRequest.self
         }

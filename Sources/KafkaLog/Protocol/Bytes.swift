@@ -58,7 +58,7 @@ package struct Bytes: Equatable {
 }
 
 /// A part of an open file. `owner` keeps the descriptor open until the region was sent.
-package struct FileRegion: Equatable {
+package struct FileSlice: Equatable {
     package let owner: AnyObject
     package let descriptor: Int32
     /// Bytes from the start of the file.
@@ -72,7 +72,7 @@ package struct FileRegion: Equatable {
         self.count = count
     }
 
-    package static func == (left: FileRegion, right: FileRegion) -> Bool {
+    package static func == (left: FileSlice, right: FileSlice) -> Bool {
         left.descriptor == right.descriptor && left.position == right.position && left.count == right.count
     }
 }
@@ -81,7 +81,7 @@ package struct FileRegion: Equatable {
 package enum Records: Equatable {
     case null
     case bytes(Bytes)
-    case file([FileRegion])
+    case file([FileSlice])
 
     package var count: Int {
         switch self {

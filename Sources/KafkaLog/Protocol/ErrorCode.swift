@@ -50,6 +50,7 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
     package static let unknownProducerID = ErrorCode(59)
     package static let nonEmptyGroup = ErrorCode(68)
     package static let groupIDNotFound = ErrorCode(69)
+    package static let fetchSessionIDNotFound = ErrorCode(70)
     package static let fencedLeaderEpoch = ErrorCode(74)
     package static let unknownLeaderEpoch = ErrorCode(75)
     package static let unsupportedCompressionType = ErrorCode(76)

@@ -1,7 +1,7 @@
 /// A part of an encoded message: bytes, or a region of a file that follows them.
 package enum OutputPiece: Equatable {
     case bytes([UInt8])
-    case file(FileRegion)
+    case file(FileSlice)
 
     package var count: Int {
         switch self {
