@@ -8,6 +8,9 @@
 /// Asks the processor to bring the cache line at `address` closer. Never faults.
 static inline void millrace_prefetch(const void *_Nullable address) { __builtin_prefetch(address); }
 
+/// Names the calling thread in what the system's tools show (at most 15 bytes count).
+void millrace_name_thread(const char *_Nonnull name);
+
 /// CRC-32C of `count` bytes, continued from `crc` (0 to begin with). The empty input gives `crc` back.
 uint32_t millrace_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
 

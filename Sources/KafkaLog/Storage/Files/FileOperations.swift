@@ -1,0 +1,42 @@
+import Glibc
+
+/// The calls that put data on disk, as values: so that tests can let them fail.
+package struct FileOperations: Sendable {
+    /// Writes to a descriptor at a position (`pwrite`); returns the number of bytes written, which may be fewer than asked.
+    package var write: @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ position: Int64) throws(SystemError) -> Int
+    /// Makes a file's bytes and length durable (`fdatasync`).
+    package var synchronize: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
+    /// Sets a file's length (`ftruncate`).
+    package var truncate: @Sendable (_ descriptor: Int32, _ length: Int64) throws(SystemError) -> Void
+
+    package static let system = FileOperations(
+        write: { (descriptor, bytes, position) throws(SystemError) -> Int in
+            while true {
+                let written = pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(position))
+                if written >= 0 { return written }
+                guard errno == EINTR else { throw SystemError.last }
+            }
+        },
+        synchronize: { (descriptor) throws(SystemError) in
+            // Not tried again after EINTR: whether the pages are still dirty then is not known.
+            guard fdatasync(descriptor) == 0 else { throw SystemError.last }
+        },
+        truncate: { (descriptor, length) throws(SystemError) in
+            while ftruncate(descriptor, off_t(length)) != 0 {
+                guard errno == EINTR else { throw SystemError.last }
+            }
+        })
+}
+
+extension FileOperations {
+    /// Writes all of `bytes` at `position`, or throws; what a failed call left behind is the caller's to cut away.
+    func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at position: Int64) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            let written = try write(descriptor, UnsafeRawBufferPointer(rebasing: bytes[done...]), position + Int64(done))
+            // A disk that takes nothing and says nothing is full.
+            guard written > 0 else { throw SystemError(code: ENOSPC) }
+            done += written
+        }
+    }
+}
