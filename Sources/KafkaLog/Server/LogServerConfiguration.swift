@@ -1,0 +1,92 @@
+/// When a record counts as written.
+package enum FsyncMode: Equatable, Sendable {
+    /// Acknowledged, and readable, once it is on disk.
+    case commit
+    /// Acknowledged at once; on disk this many milliseconds later.
+    case interval(milliseconds: Int)
+    /// Acknowledged at once; the operating system writes when it likes.
+    case never
+}
+
+/// What a log server needs to know. Values are checked when the server is made.
+package struct LogServerConfiguration: Sendable {
+    /// Where to listen: a host name or address, and a port (0: any free one).
+    package var host: String
+    package var port: UInt16
+    /// What clients are told to connect to; nil for the listener's own host and port.
+    package var advertised: (host: String, port: UInt16)?
+    /// There is neither encryption nor authentication yet: an address beyond loopback has to be asked for.
+    package var allowsRemoteClients = false
+
+    package var directory: String
+    package var fsync: FsyncMode = .commit
+    /// Partitions of a topic that is created without a number, by a request or by being used.
+    package var defaultPartitions: Int32 = 4
+    package var createsTopicsOnUse = true
+    package var nodeID: Int32 = 1
+
+    package var limits = LogServerLimits()
+    package var groups = LogServerGroupOptions()
+    /// How often old segments, producers and offsets are looked for, in milliseconds.
+    package var retentionCheckMilliseconds = 300_000
+
+    /// Structured events, called on the broker's thread: must not block.
+    package var log: @Sendable (LogEvent) -> Void = { _ in }
+
+    package init(host: String = "127.0.0.1", port: UInt16 = 9092, directory: String) {
+        self.host = host
+        self.port = port
+        self.directory = directory
+    }
+}
+
+/// Bounds of what clients can make the server hold.
+package struct LogServerLimits: Sendable {
+    package var connections = 1_000
+    /// Bytes of one request.
+    package var requestBytes = 100 << 20
+    /// Bytes of all requests that are being received.
+    package var receivedBytes = 512 << 20
+    /// Requests of a connection that are not answered; it is not read from until some are.
+    package var requestsInFlight = 64
+    /// Bytes of answers in memory for a connection that does not read them; likewise.
+    package var outputBytes = 4 << 20
+    /// A connection that neither sends nor receives for so long is closed, in milliseconds.
+    package var idleMilliseconds = 600_000
+    package var partitions = 10_000
+    /// The longest a Fetch may wait, in milliseconds.
+    package var fetchWaitMilliseconds: Int32 = 60_000
+    /// Bytes of one Fetch response, whatever was asked for.
+    package var fetchBytes = 64 << 20
+
+    package init() {}
+}
+
+package struct LogServerGroupOptions: Sendable {
+    /// How long the first rebalance of an empty group waits for more members, in milliseconds.
+    package var initialRebalanceDelayMilliseconds = 0
+
+    package init() {}
+}
+
+/// Why a log server could not be made.
+package enum LogServerError: Error, Equatable, CustomStringConvertible {
+    case cannotListen(address: String, reason: String)
+    case listenerNotLoopback(host: String)
+    case invalidConfiguration(field: String, reason: String)
+    case storage(String)
+    case coordinatorState(String)
+    case system(SocketError)
+
+    package var description: String {
+        switch self {
+        case .cannotListen(let address, let reason): "cannot listen on \(address): \(reason)"
+        case .listenerNotLoopback(let host):
+            "the log has neither TLS nor authentication configured and so listens on loopback only; \(host) is not a loopback address"
+        case .invalidConfiguration(let field, let reason): "log configuration, \(field): \(reason)"
+        case .storage(let reason): "log directory: \(reason)"
+        case .coordinatorState(let reason): "coordinator state: \(reason)"
+        case .system(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/// Counters and gauges of a log server at one moment. Counters start at 0 with the process.
+package struct LogStatistics: Sendable {
+    /// Record batches received in Produce requests and appended.
+    package var recordsIn: UInt64 = 0
+    package var bytesIn: UInt64 = 0
+    /// Record batches sent in Fetch responses.
+    package var bytesOut: UInt64 = 0
+    /// Everything on the sockets.
+    package var socketBytesIn: UInt64 = 0
+    package var socketBytesOut: UInt64 = 0
+    /// By the name of the API.
+    package var requests: [String: UInt64] = [:]
+    package var malformedRequests: UInt64 = 0
+    package var connections = 0
+    package var connectionsAccepted: UInt64 = 0
+    package var connectionsRefused: UInt64 = 0
+
+    package var fsyncs: UInt64 = 0
+    package var fsyncSeconds = 0.0
+
+    package var openTransactions = 0
+    package var groupsByState: [String: Int] = [:]
+    package var topics: [String: Topic] = [:]
+
+    package struct Topic: Sendable {
+        package var bytesIn: UInt64 = 0
+        package var bytesOut: UInt64 = 0
+        package var recordsIn: UInt64 = 0
+        /// Bytes on disk.
+        package var logBytes: Int64 = 0
+        package var partitions = 0
+
+        package init() {}
+    }
+
+    package init() {}
+}
