@@ -70,7 +70,7 @@ let package = Package(
         module("Admin", "Telemetry", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
-            dependencies: ["Runtime", "Admin", "KafkaLog", "JobFile", "KafkaClient", "Telemetry"],
+            dependencies: ["Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "KafkaLog", "Runtime", "Admin"],
             swiftSettings: swift),
 
         tests("BatchTests", "Batch"),

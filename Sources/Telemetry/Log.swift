@@ -68,6 +68,8 @@ package struct Log: Sendable {
         Log(self, context: context + fields.map { ($0.key, $0.value) })
     }
 
+    package func with(_ name: String, _ value: LogValue) -> Log { Log(self, context: context + [(name, value)]) }
+
     package func debug(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) { emit(.debug, message, fields) }
     package func info(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) { emit(.info, message, fields) }
     package func warn(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) { emit(.warn, message, fields) }

@@ -10,11 +10,13 @@ package final class MetricsRegistry: Sendable {
     private enum Metric: Sendable {
         case counter(Counter)
         case gauge(Gauge)
+        /// A counter kept elsewhere, of which the value is set.
+        case reading(Gauge)
         case histogram(Histogram)
 
         var type: String {
             switch self {
-            case .counter: "counter"
+            case .counter, .reading: "counter"
             case .gauge: "gauge"
             case .histogram: "histogram"
             }
@@ -47,6 +49,15 @@ package final class MetricsRegistry: Sendable {
         let metric = metric(name, help, labels) { .gauge(Gauge()) }
         guard case .gauge(let gauge) = metric else { preconditionFailure("\(name) is a \(metric.type)") }
         return gauge
+    }
+
+    /// A value that somebody else counts and that is set from there, shown as a counter or as a gauge.
+    package func level(_ name: String, help: String, isCounter: Bool, _ labels: MetricLabels = [:]) -> Gauge {
+        let metric = metric(name, help, labels) { isCounter ? .reading(Gauge()) : .gauge(Gauge()) }
+        switch metric {
+        case .gauge(let gauge), .reading(let gauge): return gauge
+        case .counter, .histogram: preconditionFailure("\(name) is a \(metric.type)")
+        }
     }
 
     package func histogram(
@@ -116,7 +127,7 @@ package final class MetricsRegistry: Sendable {
                 let braces = labels.isEmpty ? "" : "{\(labels)}"
                 switch metric {
                 case .counter(let counter): text += "\(name)\(braces) \(counter.current)\n"
-                case .gauge(let gauge): text += "\(name)\(braces) \(Self.number(gauge.current))\n"
+                case .gauge(let gauge), .reading(let gauge): text += "\(name)\(braces) \(Self.number(gauge.current))\n"
                 case .histogram(let histogram): text += Self.render(name, labels, histogram)
                 }
             }

@@ -41,6 +41,8 @@ package final class JobRunner: Sendable {
         context.requests.requestStop(grace: grace)
     }
 
+    package var isStopRequested: Bool { context.requests.isStopRequested }
+
     /// Waits until the job has ended.
     package func join() {
         thread.withLock { $0.take() }?.join()

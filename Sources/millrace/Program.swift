@@ -1,0 +1,66 @@
+import Foundation
+
+/// How a command ended (sysexits.h for the last two).
+enum ExitCode: Int32 {
+    case done = 0
+    case failed = 1
+    case usage = 64
+    case configuration = 78
+}
+
+/// The command line: picks the subcommand, ends with its exit code.
+enum Program {
+    static let version = "0.1.0"
+
+    static let usage = """
+        millrace: a stream processor in one binary
+
+        usage: millrace run [--config FILE] [--log text|json] [--until-end [--flush]] [JOB.yaml...]
+               millrace log [--config FILE] [--log text|json]
+               millrace check JOB.yaml...
+               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P] TOPIC
+               millrace produce --file F.jsonl [--key FIELD] [--brokers H:P] TOPIC
+               millrace version
+
+        run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
+                  start, commits and stops; --flush also closes the windows that are open then
+        log       runs the log alone: a broker for any Kafka client
+        check     validates job files and prints their plans
+        generate  puts a synthetic clickstream on a topic
+        produce   puts the lines of a file on a topic
+
+        Exit: 0 done, or stopped by SIGTERM or SIGINT after a last commit; 1 failed while running; 64 bad usage; 78 bad configuration.
+
+        """
+
+    static func run() -> Never {
+        // A peer that hangs up is an error of a write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        var arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+        guard let command = arguments.command() else { finish(.usage, usage) }
+        do throws(UsageError) {
+            switch command {
+            case "run": finish(try RunCommand(&arguments).run())
+            case "log": finish(try LogCommand(&arguments).run())
+            case "check": finish(try CheckCommand(&arguments).run())
+            case "generate": finish(try GenerateCommand(&arguments).run())
+            case "produce": finish(try ProduceCommand(&arguments).run())
+            case "version", "--version":
+                print("millrace \(version)")
+                finish(.done)
+            case "help", "--help", "-h":
+                print(usage, terminator: "")
+                finish(.done)
+            default:
+                throw UsageError("there is no command `\(command)`")
+            }
+        } catch {
+            finish(.usage, "millrace: \(error.message)\nmillrace: see `millrace help`\n")
+        }
+    }
+
+    static func finish(_ code: ExitCode, _ message: String = "") -> Never {
+        if !message.isEmpty { FileHandle.standardError.write(Data(message.utf8)) }
+        exit(code.rawValue)
+    }
+}

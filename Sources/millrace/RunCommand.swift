@@ -1,0 +1,125 @@
+import Admin
+import Foundation
+import JobFile
+import KafkaLog
+import Runtime
+import State
+import Telemetry
+
+/// `millrace run`: jobs, and the log if the daemon file has one.
+struct RunCommand {
+    private let daemon: Daemon
+    private let mode: RunMode
+    private let files: [String]
+
+    init(_ arguments: inout Arguments) throws(UsageError) {
+        daemon = try Daemon(&arguments)
+        let untilEnd = arguments.flag("--until-end")
+        let flush = arguments.flag("--flush")
+        if flush, !untilEnd { throw UsageError("--flush closes the windows that are open at the end: it goes with --until-end") }
+        mode = untilEnd ? .untilEnd(flush: flush) : .continuous
+        let named = try arguments.operands()
+        files = named.isEmpty ? daemon.settings.jobs : named
+        guard !files.isEmpty else { throw UsageError("no job: name a job file, or list some under `jobs` in the daemon file") }
+    }
+
+    func run() -> ExitCode {
+        let plans = loadPlans()
+        let signals = Signals()
+        let directory: InstanceDirectory
+        do throws(InstanceDirectory.Failure) {
+            directory = try InstanceDirectory(daemon.settings.state.directory)
+        } catch {
+            daemon.log.error(error.description)
+            return .failed
+        }
+        let storage: any CheckpointStorage
+        do throws(StateError) {
+            storage = try openStorage()
+        } catch {
+            daemon.log.error("the checkpoint storage cannot be used", ["error": .string(error.description)])
+            return .failed
+        }
+        let server = daemon.startLog()
+        let ended = DispatchSemaphore(value: 0)
+        let cache = HomeCache(bytes: max(8 << 20, daemon.settings.state.memory / 8))
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let jobs = plans.map { plan in
+            let (brokers, isEmbedded) = brokers(of: plan, server)
+            let settings = RuntimeSettings(
+                instance: directory.instance, stateDirectory: directory.path, stateMemory: daemon.settings.state.memory / plans.count,
+                storage: storage, interval: daemon.settings.checkpoint.interval, workers: daemon.settings.workers ?? cores,
+                brokers: brokers, isEmbedded: isEmbedded)
+            return JobRunner(
+                plan, settings, mode: mode, homeCache: cache, metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
+        }
+        let http = daemon.startHTTP(
+            Endpoints(jobs: jobs, metrics: daemon.metrics, logNotReady: { server.flatMap { $0.status.reason } }))
+        let log = daemon.log
+        signals.deliver { name in
+            // A second signal does not wait for a last commit; what was not committed is done again after the next start.
+            let again = jobs.contains { $0.isStopRequested }
+            log.info(again ? "\(name) again: stopping now" : "\(name): stopping after a last commit")
+            for job in jobs { job.requestStop(grace: again ? 0 : Daemon.stopGraceSeconds) }
+            if again { Program.finish(.failed) }
+        }
+        for job in jobs { job.start() }
+        wait(for: jobs, ended)
+        for job in jobs { job.join() }
+        server?.stop()
+        withExtendedLifetime(http) {}
+        let failed = jobs.contains { if case .failed = $0.board.current.phase { true } else { false } }
+        return failed ? .failed : .done
+    }
+
+    private func wait(for jobs: [JobRunner], _ ended: DispatchSemaphore) {
+        var progress = Progress("processed")
+        var left = jobs.count
+        while left > 0 {
+            if ended.wait(timeout: .now() + .milliseconds(200)) == .success { left -= 1 }
+            let all = jobs.compactMap { $0.board.current.progress }
+            guard !all.isEmpty else { continue }
+            progress.show(Int(all.reduce(0) { $0 + $1.done }), of: Int(all.reduce(0) { $0 + $1.total }), force: left == 0)
+        }
+        if mode != .continuous { progress.end() }
+    }
+
+    /// All errors of all files before anything starts.
+    private func loadPlans() -> [JobPlan] {
+        var plans: [JobPlan] = []
+        var errors = ""
+        for file in files {
+            do throws(JobFileError) {
+                plans.append(try JobPlan.load(file, environment: ProcessInfo.processInfo.environment))
+            } catch {
+                errors += "\(error)\n"
+            }
+        }
+        for conflict in JobPlan.conflicts(among: plans, in: daemon.settings) { errors += "\(conflict)\n" }
+        if !errors.isEmpty { Program.finish(.configuration, errors) }
+        return plans
+    }
+
+    private func openStorage() throws(StateError) -> any CheckpointStorage {
+        switch daemon.settings.checkpoint.storage {
+        case .directory(let path): return try DirectoryStorage(root: path)
+        case .s3:
+            Program.finish(
+                .configuration, "millrace: checkpoint.storage: object stores are not built in yet; name a directory that all instances can reach\n")
+        }
+    }
+
+    private func brokers(of plan: JobPlan, _ server: LogServer?) -> (String, isEmbedded: Bool) {
+        switch plan.kafka.brokers {
+        case .addresses(let list): return (list, false)
+        case .embedded:
+            guard let server else {
+                Program.finish(
+                    .configuration,
+                    "millrace: job \(plan.name) reads from the embedded log, and the daemon file has no `log`; add one, or name brokers in the job's `kafka`\n")
+            }
+            let host = daemon.settings.log?.listen.host ?? "127.0.0.1"
+            return ("\(host):\(server.port)", true)
+        }
+    }
+}
