@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
 
 /// Asks the processor to bring the cache line at `address` closer. Never faults.
 static inline void millrace_prefetch(const void *_Nullable address) { __builtin_prefetch(address); }

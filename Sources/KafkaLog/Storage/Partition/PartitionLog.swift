@@ -27,11 +27,11 @@ package final class PartitionLog {
         throw StorageError(.unknownServerError, "skeleton")
     }
 
-    /// Appends the marker that ends a producer's transaction here. Returns nil, and writes nothing, when there is nothing to end:
-    /// a marker may be asked for again after a crash.
+    /// Appends the marker that ends a producer's transaction here. Writes nothing (`isDuplicate`) when the transaction has ended
+    /// already: a marker may be asked for again after a crash.
     package func appendMarker(
         producerID: Int64, producerEpoch: Int16, commit: Bool, coordinatorEpoch: Int32
-    ) throws(StorageError) -> AppendResult? {
+    ) throws(StorageError) -> AppendResult {
         throw StorageError(.unknownServerError, "skeleton")
     }
 

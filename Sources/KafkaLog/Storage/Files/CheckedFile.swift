@@ -1,0 +1,78 @@
+import CShims
+import Glibc
+
+/// Small files that are replaced as a whole, or not at all.
+enum CheckedFile {
+    /// Replaces `path` with `bytes`: temporary file, sync, rename, sync of the directory. Durable when it returns.
+    static func replace(_ path: String, with bytes: [UInt8], operations: FileOperations) throws(StorageError) {
+        let temporary = path + ".tmp"
+        try write(temporary, bytes, operations: operations, synchronize: true)
+        try Directories.rename(temporary, to: path)
+        try Directories.synchronize(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+    }
+
+    /// Writes a file anew. Not durable unless `synchronize`.
+    @discardableResult
+    static func write(
+        _ path: String, _ bytes: [UInt8], operations: FileOperations, synchronize: Bool
+    ) throws(StorageError) -> LogFile {
+        let file = try LogFile(path, .replace)
+        do throws(SystemError) {
+            var failure: SystemError?
+            bytes.withUnsafeBytes { buffer in
+                do throws(SystemError) {
+                    try operations.writeAll(file.descriptor, buffer, at: 0)
+                } catch {
+                    failure = error
+                }
+            }
+            if let failure { throw failure }
+            if synchronize { try operations.synchronize(file.descriptor) }
+        } catch {
+            throw .system("write", path, error)
+        }
+        return file
+    }
+
+    /// All of a file that has at most `limit` bytes; nil when there is none.
+    static func read(_ path: String, limit: Int64 = 1 << 30) throws(StorageError) -> [UInt8]? {
+        guard Directories.exists(path) else { return nil }
+        let file = try LogFile(path, .read)
+        let size = try file.size()
+        guard size <= limit else {
+            throw StorageError(.storageError, "\(path) has \(size) bytes, more than the \(limit) it may have")
+        }
+        return try file.read(at: 0, count: Int(size))
+    }
+
+    /// Lines of text and, as the last, `crc32c` and eight hexadecimal digits over all before it.
+    static func replaceText(_ path: String, lines: [String], operations: FileOperations) throws(StorageError) {
+        var text = lines.joined(separator: "\n") + "\n"
+        text += "crc32c \(hex(checksum([UInt8](text.utf8))))\n"
+        try replace(path, with: [UInt8](text.utf8), operations: operations)
+    }
+
+    /// The lines without the checksum; nil when there is no such file.
+    /// - Throws: when the checksum is not there or wrong.
+    static func readText(_ path: String) throws(StorageError) -> [String]? {
+        guard let bytes = try read(path) else { return nil }
+        let trailer = 16  // "crc32c 01234567\n"
+        guard bytes.count > trailer else { throw damaged(path) }
+        let body = [UInt8](bytes.dropLast(trailer))
+        guard String(decoding: bytes.suffix(trailer), as: UTF8.self) == "crc32c \(hex(checksum(body)))\n" else { throw damaged(path) }
+        return String(decoding: body, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        bytes.withUnsafeBytes { millrace_crc32c(0, $0.baseAddress, $0.count) }
+    }
+
+    private static func damaged(_ path: String) -> StorageError {
+        StorageError(.storageError, "\(path) is damaged: its checksum is missing or wrong; restore it from a backup")
+    }
+
+    private static func hex(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+}
