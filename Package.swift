@@ -58,11 +58,12 @@ let package = Package(
         // The embedded log: knows nothing of jobs.
         module("KafkaLogProtocol", path: "Sources/KafkaLog/Protocol"),
         module("KafkaLogStorage", path: "Sources/KafkaLog/Storage", "CShims"),
-        module("KafkaLogGroups", path: "Sources/KafkaLog/Groups", "KafkaLogStorage"),
-        module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogStorage"),
+        module("KafkaLogCoordination", path: "Sources/KafkaLog/Coordination"),
+        module("KafkaLogGroups", path: "Sources/KafkaLog/Groups", "KafkaLogCoordination"),
+        module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogCoordination"),
         module(
-            "KafkaLog", path: "Sources/KafkaLog/Server", "KafkaLogProtocol", "KafkaLogStorage", "KafkaLogGroups",
-            "KafkaLogTransactions", "Telemetry", "CShims"),
+            "KafkaLog", path: "Sources/KafkaLog/Server", "KafkaLogProtocol", "KafkaLogStorage",
+            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims"),
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),
@@ -83,8 +84,10 @@ let package = Package(
         tests("KafkaClientTests", "KafkaClient"),
         tests("KafkaLogProtocolTests", path: "Tests/KafkaLogTests/Protocol", "KafkaLogProtocol"),
         tests("KafkaLogStorageTests", path: "Tests/KafkaLogTests/Storage", "KafkaLogStorage"),
-        tests("KafkaLogGroupsTests", path: "Tests/KafkaLogTests/Groups", "KafkaLogGroups"),
-        tests("KafkaLogTransactionsTests", path: "Tests/KafkaLogTests/Transactions", "KafkaLogTransactions"),
+        tests("KafkaLogCoordinationTests", path: "Tests/KafkaLogTests/Coordination", "KafkaLogCoordination"),
+        tests("KafkaLogGroupsTests", path: "Tests/KafkaLogTests/Groups", "KafkaLogGroups", "KafkaLogCoordination"),
+        tests(
+            "KafkaLogTransactionsTests", path: "Tests/KafkaLogTests/Transactions", "KafkaLogTransactions", "KafkaLogCoordination"),
         tests("KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaClient"),
         tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
         tests("AdminTests", "Admin", "Telemetry"),
