@@ -46,6 +46,7 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
     package static let invalidTransactionTimeout = ErrorCode(50)
     package static let concurrentTransactions = ErrorCode(51)
     package static let transactionCoordinatorFenced = ErrorCode(52)
+    package static let operationNotAttempted = ErrorCode(55)
     package static let kafkaStorageError = ErrorCode(56)
     package static let unknownProducerID = ErrorCode(59)
     package static let nonEmptyGroup = ErrorCode(68)

@@ -81,6 +81,7 @@ extension Broker {
             switch timer {
             case .fetch(let fetch): finishFetch(fetch)
             case .produce(let produce): expireProduce(produce)
+            case .markers(let markers): retryMarkers(markers)
             case .idleConnections:
                 closeIdleConnections(now: now)
                 timers.add(.idleConnections, at: now + idleSweepMilliseconds)

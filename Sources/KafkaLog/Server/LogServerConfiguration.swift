@@ -1,3 +1,7 @@
+import KafkaLogGroups
+import KafkaLogStorage
+import KafkaLogTransactions
+
 /// When a record counts as written.
 package enum FsyncMode: Equatable, Sendable {
     /// Acknowledged, and readable, once it is on disk.
@@ -26,7 +30,10 @@ package struct LogServerConfiguration: Sendable {
     package var nodeID: Int32 = 1
 
     package var limits = LogServerLimits()
-    package var groups = LogServerGroupOptions()
+    /// Where a topic does not say otherwise.
+    package var topicDefaults = LogConfiguration()
+    package var groups = GroupConfiguration()
+    package var transactions = TransactionConfiguration()
     /// How often old segments, producers and offsets are looked for, in milliseconds.
     package var retentionCheckMilliseconds = 300_000
 
@@ -37,6 +44,23 @@ package struct LogServerConfiguration: Sendable {
         self.host = host
         self.port = port
         self.directory = directory
+    }
+}
+
+extension LogServerConfiguration {
+    func validate() throws(LogServerError) {
+        func require(_ condition: Bool, _ field: String, _ reason: String) throws(LogServerError) {
+            if !condition { throw .invalidConfiguration(field: field, reason: reason) }
+        }
+        try require(!directory.isEmpty, "directory", "expected a path, not an empty text")
+        try require(!host.isEmpty, "listen", "expected host:port, the host is empty")
+        try require(defaultPartitions > 0, "default_partitions", "expected 1 or more, not \(defaultPartitions)")
+        if case .interval(let milliseconds) = fsync {
+            try require(milliseconds > 0, "fsync", "expected an interval of 1 ms or more, not \(milliseconds)")
+        }
+        try require(limits.connections > 0, "limits", "expected at least one connection")
+        try require(limits.requestBytes >= 1 << 10, "limits", "expected requests of at least 1 KiB, not \(limits.requestBytes) bytes")
+        try require(limits.requestsInFlight > 0 && limits.outputBytes > 0, "limits", "expected room for at least one answer")
     }
 }
 
@@ -58,13 +82,6 @@ package struct LogServerLimits: Sendable {
     package var fetchWaitMilliseconds: Int32 = 60_000
     /// Bytes of one Fetch response, whatever was asked for.
     package var fetchBytes = 64 << 20
-
-    package init() {}
-}
-
-package struct LogServerGroupOptions: Sendable {
-    /// How long the first rebalance of an empty group waits for more members, in milliseconds.
-    package var initialRebalanceDelayMilliseconds = 0
 
     package init() {}
 }

@@ -4,7 +4,8 @@ import Synchronization
 /// Work from other threads for the broker's thread, with an event descriptor that wakes it.
 final class Mailbox: Sendable {
     let descriptor: Int32
-    private let work = Mutex<[@Sendable (Broker) -> Void]?>([])
+    /// nil while nobody takes work.
+    private let work = Mutex<[@Sendable (Broker) -> Void]?>(nil)
 
     init() throws(SocketError) {
         descriptor = eventfd(0, Int32(EFD_NONBLOCK.rawValue | EFD_CLOEXEC.rawValue))
@@ -13,7 +14,10 @@ final class Mailbox: Sendable {
 
     deinit { _ = Glibc.close(descriptor) }
 
-    /// False when the broker's thread takes no more work.
+    /// Accepts work from now on: there will be a thread to do it.
+    func open() { work.withLock { $0 = [] } }
+
+    /// False when no thread takes work.
     func post(_ item: @escaping @Sendable (Broker) -> Void) -> Bool {
         let accepted = work.withLock { queue in
             guard queue != nil else { return false }

@@ -1,0 +1,155 @@
+import KafkaLogCoordination
+import KafkaLogGroups
+import KafkaLogProtocol
+import KafkaLogStorage
+import KafkaLogTransactions
+
+/// What waits for the coordinators' journal to be on disk.
+enum DurableAction {
+    case groupReply(RequestToken, GroupReply)
+    case transactionReply(RequestToken, TransactionReply)
+    case writeMarkers(TransactionMarkers)
+    /// The group part of a transaction's markers.
+    case markersOfGroups(PendingMarkers)
+}
+
+/// Carries out what the coordinators ask for. Both share one journal, which keeps the order of their entries: what one of
+/// them relies on is durable before it.
+extension Broker {
+    static let journalName = "coordinators"
+
+    /// Opens the journal and gives its entries to the coordinators that own them.
+    static func restoreCoordinators(
+        _ directory: LogDirectory, _ configuration: LogServerConfiguration
+    ) throws(LogServerError) -> (GroupCoordinator, TransactionCoordinator, Journal) {
+        let groups = GroupCoordinator(configuration: configuration.groups)
+        let transactions = TransactionCoordinator(configuration: configuration.transactions)
+        var failure: CoordinatorRecordError?
+        let journal: Journal
+        do throws(StorageError) {
+            journal = try directory.journal(journalName) { entry in
+                guard failure == nil else { return }
+                let record = CoordinatorRecord(key: entry.key, value: entry.value)
+                do throws(CoordinatorRecordError) {
+                    if TransactionCoordinator.owns(record) { try transactions.restore(record) } else { try groups.restore(record) }
+                } catch {
+                    failure = error
+                }
+            }
+        } catch {
+            throw .storage(error.message)
+        }
+        if let failure { throw .coordinatorState(failure.description) }
+        return (groups, transactions, journal)
+    }
+
+    /// Takes up what the last process left undone. Once, before the first request.
+    func startCoordinators() {
+        perform(groups.start(coordinatorTime))
+        perform(transactions.start(coordinatorTime))
+        let orphans = groups.pendingTransactions().filter { !transactions.knows(producerID: $0.producerID, groupID: $0.groupID) }
+        for orphan in orphans {
+            perform(groups.completeTransaction(groupID: orphan.groupID, producerID: orphan.producerID, commit: false, coordinatorTime))
+        }
+    }
+
+    var coordinatorTime: CoordinatorTime {
+        let now = clock.now
+        return CoordinatorTime(monotonicMilliseconds: now, wallMilliseconds: now)
+    }
+
+    var coordinatorDeadline: Int64? {
+        switch (groups.nextDeadline, transactions.nextDeadline) {
+        case (let a?, let b?): min(a, b)
+        case (let a, let b): a ?? b
+        }
+    }
+
+    func tickCoordinators(now: Int64) {
+        let time = CoordinatorTime(monotonicMilliseconds: now, wallMilliseconds: now)
+        perform(groups.tick(time))
+        perform(transactions.tick(time))
+    }
+
+    func perform(_ actions: [GroupAction]) {
+        for action in actions {
+            switch action {
+            case .persist(let records): persist(records)
+            case .reply(let token, let reply): answer(token, reply)
+            case .replyWhenDurable(let token, let reply): whenDurable(.groupReply(token, reply))
+            }
+        }
+    }
+
+    func perform(_ actions: [TransactionAction]) {
+        for action in actions {
+            switch action {
+            case .persist(let records): persist(records)
+            case .reply(let token, let reply): answer(token, reply)
+            case .replyWhenDurable(let token, let reply): whenDurable(.transactionReply(token, reply))
+            case .writeMarkers(let markers): whenDurable(.writeMarkers(markers))
+            }
+        }
+    }
+
+    /// A journal that refuses an entry has lost its order for good: nothing after it is acknowledged.
+    private func persist(_ records: [CoordinatorRecord]) {
+        guard storageFailure == nil else { return }
+        do throws(StorageError) {
+            journalSequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
+            hasUnflushedStorage = true
+        } catch {
+            stopAcknowledging(error)
+        }
+    }
+
+    func whenDurable(_ action: DurableAction) {
+        guard storageFailure == nil else { return fail(action) }
+        if whenDurable.isEmpty, journal.durableSequence >= journalSequence {
+            run(action)
+        } else {
+            whenDurable.append((journalSequence, action))
+        }
+    }
+
+    /// Runs, in order, what waited for as much of the journal as is durable now.
+    func runDurableActions() {
+        while let first = whenDurable.first, first.sequence <= journal.durableSequence {
+            whenDurable.removeFirst()
+            run(first.action)
+        }
+    }
+
+    private func run(_ action: DurableAction) {
+        switch action {
+        case .groupReply(let token, let reply): answer(token, reply)
+        case .transactionReply(let token, let reply): answer(token, reply)
+        case .writeMarkers(let markers): writeMarkers(markers)
+        case .markersOfGroups(let pending):
+            pending.waitsForGroups = false
+            completeMarkers(pending)
+        }
+    }
+
+    /// The journal will not become durable any more.
+    func failDurableActions() {
+        let waiting = whenDurable
+        whenDurable = []
+        for item in waiting { fail(item.action) }
+        let replies = coordinatorReplies
+        for token in replies.keys { fail(token) }
+    }
+
+    private func fail(_ action: DurableAction) {
+        switch action {
+        case .groupReply(let token, _), .transactionReply(let token, _): fail(token)
+        case .writeMarkers, .markersOfGroups: break
+        }
+    }
+
+    /// The client shall come again: to this broker after its restart.
+    private func fail(_ token: RequestToken) {
+        guard let reply = coordinatorReplies.removeValue(forKey: token) else { return }
+        close(reply.connection, reason: "the log directory is offline, its request cannot be made durable")
+    }
+}

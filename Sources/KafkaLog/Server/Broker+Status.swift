@@ -1,0 +1,57 @@
+import KafkaLogProtocol
+import KafkaLogStorage
+
+extension Broker {
+    var status: LogServerStatus {
+        if let storageFailure { return .offline(reason: storageFailure.message) }
+        return .ready
+    }
+
+    func statistics() -> LogStatistics {
+        var statistics = LogStatistics()
+        statistics.recordsIn = counters.recordsIn
+        statistics.bytesIn = counters.bytesIn
+        statistics.bytesOut = counters.bytesOut
+        statistics.socketBytesIn = counters.socketBytesIn
+        statistics.socketBytesOut = counters.socketBytesOut
+        for (api, count) in counters.requests { statistics.requests["\(api)"] = count }
+        statistics.malformedRequests = counters.malformedRequests
+        statistics.connections = connections.count
+        statistics.connectionsAccepted = counters.connectionsAccepted
+        statistics.connectionsRefused = counters.connectionsRefused
+        let syncs = directory.syncStatistics
+        statistics.fsyncs = syncs.count
+        statistics.fsyncSeconds = syncs.seconds
+        for (state, count) in transactions.countByState() where [.ongoing, .prepareCommit, .prepareAbort].contains(state) {
+            statistics.openTransactions += count
+        }
+        for (state, count) in groups.countByState() { statistics.groupsByState[state.rawValue] = count }
+        for topic in directory.topics.values {
+            var entry = counters.topics[topic.name] ?? .init()
+            entry.partitions = Int(topic.partitionCount)
+            for index in 0..<topic.partitionCount {
+                entry.logBytes += partitions[TopicPartition(topic.name, index)]?.log.byteCount ?? 0
+            }
+            statistics.topics[topic.name] = entry
+        }
+        return statistics
+    }
+
+    /// The whole life of the broker's thread.
+    func runUntilStopped() {
+        startCoordinators()
+        run()
+        shutDown()
+    }
+
+    /// Brings everything to disk. The last thing that is done with a broker.
+    func shutDown() {
+        for leftover in mailbox.close() { leftover(self) }
+        do {
+            try directory.close()
+        } catch {
+            configuration.log(
+                LogEvent(.error, "the log was not closed cleanly; the next start recovers it", ["reason": error.message]))
+        }
+    }
+}

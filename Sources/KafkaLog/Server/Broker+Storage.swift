@@ -1,0 +1,114 @@
+import KafkaLogProtocol
+import KafkaLogStorage
+
+extension FsyncMode {
+    var durability: Durability {
+        switch self {
+        case .commit: .commit
+        case .interval(let milliseconds): .interval(milliseconds: milliseconds)
+        case .never: .never
+        }
+    }
+}
+
+/// How the broker deals with its logs: lookup, group commit, and what follows when it is done.
+extension Broker {
+    /// The state of a partition of an existing topic.
+    func partition(_ name: TopicPartition) throws(RequestFailure) -> PartitionState {
+        if let state = partitions[name] { return state }
+        guard let topic = directory.topics[name.topic], (0..<topic.partitionCount).contains(name.partition) else {
+            throw RequestFailure(.unknownTopicOrPartition, "there is no partition \(name)")
+        }
+        let log = try RequestFailure.fromStorage { () throws(StorageError) in try directory.partition(name) }
+        let state = PartitionState(name: name, log: log)
+        partitions[name] = state
+        logRecovery()
+        return state
+    }
+
+    /// The same for a client that says which leader it believes in (-1: does not say).
+    func partition(_ name: TopicPartition, leaderEpoch: Int32) throws(RequestFailure) -> PartitionState {
+        let state = try partition(name)
+        if leaderEpoch > Broker.leaderEpoch {
+            throw RequestFailure(.unknownLeaderEpoch, "\(name): leader epoch \(leaderEpoch) has not been, it is \(Broker.leaderEpoch)")
+        }
+        return state
+    }
+
+    var storageWakeUpDescriptor: Int32 { directory.completionDescriptor }
+
+    /// One request to the sync thread for all that was appended in this turn.
+    func flushStorage() {
+        guard hasUnflushedStorage else { return }
+        hasUnflushedStorage = false
+        directory.requestSync()
+        runDurableActions()
+    }
+
+    /// The sync thread is done with something.
+    func takeStorageCompletions() {
+        let progress = directory.completeSyncs()
+        if let failure = progress.failure, storageFailure == nil { stopAcknowledging(failure) }
+        for name in progress.partitions {
+            if let state = partitions[name] { markAdvanced(state) }
+        }
+        if !progress.journals.isEmpty { runDurableActions() }
+    }
+
+    func stopAcknowledging(_ failure: StorageError) {
+        storageFailure = failure
+        configuration.log(
+            LogEvent(.error, "the log directory is offline until the next start", ["reason": failure.message, "directory": configuration.directory]))
+        for state in partitions.values {
+            let waiting = state.waitingProduces
+            state.waitingProduces = []
+            for item in waiting where item.produce.isWaiting { fail(item.produce, .kafkaStorageError) }
+        }
+        failDurableActions()
+    }
+
+    func markAdvanced(_ state: PartitionState) {
+        guard !state.isAdvanced else { return }
+        state.isAdvanced = true
+        advanced.append(state)
+    }
+
+    /// Takes up requests that waited for a partition.
+    func serveAdvancedPartitions() {
+        while let state = advanced.popLast() {
+            state.isAdvanced = false
+            completeProduces(state)
+            completeMarkers(state)
+            retryFetches(state)
+        }
+    }
+
+    func applyRetention(now: Int64) {
+        do {
+            try directory.applyRetention()
+            try directory.checkpoint()
+        } catch {
+            configuration.log(LogEvent(.error, "retention failed", ["reason": error.message]))
+        }
+        logRecovery()
+    }
+
+    /// Says what recovery cut or found damaged.
+    func logRecovery() {
+        for event in directory.drainRecoveryEvents() {
+            let level: LogEvent.Level =
+                switch event.kind {
+                case .truncated: .warning
+                case .damaged: .error
+                case .rebuilt: .info
+                }
+            configuration.log(
+                LogEvent(
+                    level, "recovery: \(event.kind)",
+                    [
+                        "file": event.path, "offset": "\(event.offset)", "position": "\(event.position)", "bytes": "\(event.bytes)",
+                        "reason": event.reason,
+                    ]))
+        }
+    }
+}

@@ -1,0 +1,171 @@
+import KafkaLogCoordination
+import KafkaLogGroups
+import KafkaLogProtocol
+import KafkaLogTransactions
+
+extension Broker {
+    func offsetCommit(_ request: OffsetCommitRequest, _ reply: Reply<OffsetCommitRequest>) {
+        var outline = OffsetCommitOutline()
+        var offsets: [KafkaLogGroups.OffsetCommitRequest.Offset] = []
+        for topic in request.topics {
+            var codes: [(index: Int32, errorCode: ErrorCode)] = []
+            for partition in topic.partitions {
+                let isKnown = exists(TopicPartition(topic.name, partition.index))
+                codes.append((partition.index, isKnown ? .none : .unknownTopicOrPartition))
+                guard isKnown else { continue }
+                offsets.append(
+                    .init(
+                        .init(topic.name, partition.index), offset: partition.committedOffset,
+                        leaderEpoch: partition.committedLeaderEpoch, metadata: partition.committedMetadata ?? ""))
+            }
+            outline.topics.append((topic.name, codes))
+        }
+        guard !offsets.isEmpty || outline.topics.isEmpty else { return answer(reply, offsetCommitResponse(outline)) }
+        perform(
+            groups.commitOffsets(
+                .init(
+                    groupID: request.groupID, generation: request.generation, memberID: request.memberID,
+                    groupInstanceID: request.groupInstanceID, offsets: offsets),
+                token(for: .offsetCommit(reply, outline)), coordinatorTime))
+    }
+
+    func transactionOffsetCommit(_ request: TransactionOffsetCommitRequest, _ reply: Reply<TransactionOffsetCommitRequest>) {
+        var outline = OffsetCommitOutline()
+        var offsets: [KafkaLogGroups.OffsetCommitRequest.Offset] = []
+        let producer = ProducerIDAndEpoch(producerID: request.producerID, epoch: request.producerEpoch)
+        var refusal = ErrorCode.none
+        do throws(TransactionError) {
+            try transactions.verify(producer, groupID: request.groupID)
+        } catch {
+            refusal = ErrorCode(rawValue: error.rawValue)
+        }
+        for topic in request.topics {
+            var codes: [(index: Int32, errorCode: ErrorCode)] = []
+            for partition in topic.partitions {
+                let isKnown = exists(TopicPartition(topic.name, partition.index))
+                codes.append((partition.index, isKnown ? refusal : .unknownTopicOrPartition))
+                guard isKnown, refusal == .none else { continue }
+                offsets.append(
+                    .init(
+                        .init(topic.name, partition.index), offset: partition.committedOffset,
+                        leaderEpoch: partition.committedLeaderEpoch, metadata: partition.committedMetadata ?? ""))
+            }
+            outline.topics.append((topic.name, codes))
+        }
+        guard !offsets.isEmpty else { return answer(reply, transactionOffsetCommitResponse(outline)) }
+        perform(
+            groups.commitTransactionOffsets(
+                .init(
+                    groupID: request.groupID, generation: request.generation, memberID: request.memberID,
+                    groupInstanceID: request.groupInstanceID, offsets: offsets),
+                producerID: request.producerID, token(for: .transactionOffsetCommit(reply, outline)), coordinatorTime))
+    }
+
+    func offsetCommitResponse(_ outline: OffsetCommitOutline) -> OffsetCommitResponse {
+        OffsetCommitResponse {
+            $0.topics = outline.topics.map { topic in
+                .init {
+                    $0.name = topic.name
+                    $0.partitions = topic.partitions.map { partition in
+                        .init {
+                            $0.index = partition.index
+                            $0.errorCode = partition.errorCode
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    func transactionOffsetCommitResponse(_ outline: OffsetCommitOutline) -> TransactionOffsetCommitResponse {
+        TransactionOffsetCommitResponse {
+            $0.topics = outline.topics.map { topic in
+                .init {
+                    $0.name = topic.name
+                    $0.partitions = topic.partitions.map { partition in
+                        .init {
+                            $0.index = partition.index
+                            $0.errorCode = partition.errorCode
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    func offsetFetch(_ request: OffsetFetchRequest, _ reply: Reply<OffsetFetchRequest>) {
+        if reply.version < 8 {
+            let (error, topics) = fetchOffsets(request.groupID, request.topics, requireStable: request.requireStable)
+            return answer(reply) {
+                $0.errorCode = error
+                $0.topics = topics
+            }
+        }
+        answer(reply) { response in
+            response.groups = request.groups.map { group in
+                let (error, topics) = fetchOffsets(group.groupID, group.topics, requireStable: request.requireStable)
+                return .init {
+                    $0.groupID = group.groupID
+                    $0.errorCode = error
+                    $0.topics = topics
+                }
+            }
+        }
+    }
+
+    private func fetchOffsets(
+        _ groupID: String, _ topics: [OffsetFetchRequest.Topic]?, requireStable: Bool
+    ) -> (ErrorCode, [OffsetFetchResponse.Topic]) {
+        let wanted = topics.map { topics in
+            topics.flatMap { topic in topic.partitionIndexes.map { KafkaLogCoordination.TopicPartition(topic.name, $0) } }
+        }
+        let result = groups.fetchOffsets(groupID: groupID, partitions: wanted, requireStable: requireStable)
+        var order: [String] = []
+        var byTopic: [String: OffsetFetchResponse.Topic] = [:]
+        for found in result.partitions {
+            let name = found.partition.topic
+            if byTopic[name] == nil {
+                order.append(name)
+                byTopic[name] = .init { $0.name = name }
+            }
+            byTopic[name]?.partitions.append(
+                .init {
+                    $0.index = found.partition.partition
+                    $0.committedOffset = found.offset?.offset ?? -1
+                    $0.committedLeaderEpoch = found.offset?.leaderEpoch ?? -1
+                    $0.metadata = found.offset?.metadata ?? ""
+                    $0.errorCode = ErrorCode(rawValue: found.error.rawValue)
+                })
+        }
+        return (ErrorCode(rawValue: result.error.rawValue), order.compactMap { byTopic[$0] })
+    }
+
+    func offsetDelete(_ request: OffsetDeleteRequest, _ reply: Reply<OffsetDeleteRequest>) {
+        let partitions = request.topics.flatMap { topic in
+            topic.partitions.map { KafkaLogCoordination.TopicPartition(topic.name, $0.index) }
+        }
+        perform(groups.deleteOffsets(groupID: request.groupID, partitions: partitions, token(for: .offsetDelete(reply)), coordinatorTime))
+    }
+
+    func offsetDeleteResponse(_ result: OffsetDeleteResult) -> OffsetDeleteResponse {
+        OffsetDeleteResponse { response in
+            response.errorCode = ErrorCode(rawValue: result.error.rawValue)
+            response.topics = Dictionary(grouping: result.partitions, by: \.partition.topic).sorted { $0.key < $1.key }.map { name, results in
+                .init {
+                    $0.name = name
+                    $0.partitions = results.map { result in
+                        .init {
+                            $0.index = result.partition.partition
+                            $0.errorCode = ErrorCode(rawValue: result.error.rawValue)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offsets of a topic that is gone mean nothing to a later topic of the same name.
+    func forgetOffsets(ofTopic name: String) {
+        perform(groups.removeTopic(name, coordinatorTime))
+    }
+}

@@ -1,0 +1,116 @@
+import KafkaLogProtocol
+import KafkaLogStorage
+
+extension Broker {
+    /// What clients learn first: this broker, and each topic with this broker as the leader of all partitions.
+    func metadata(_ request: MetadataRequest, _ reply: Reply<MetadataRequest>) {
+        var response = MetadataResponse()
+        response.brokers = [
+            .init {
+                $0.nodeID = configuration.nodeID
+                $0.host = advertisedHost
+                $0.port = Int32(advertisedPort)
+            }
+        ]
+        response.clusterID = directory.clusterID
+        response.controllerID = configuration.nodeID
+        if let wanted = request.topics, !(reply.version == 0 && wanted.isEmpty) {
+            response.topics = wanted.map { topic in
+                if let name = topic.name {
+                    return describe(name, mayCreate: request.allowAutoTopicCreation)
+                }
+                return describe(topic.topicID)
+            }
+        } else {
+            response.topics = directory.topics.values.sorted { $0.name < $1.name }.map(describe)
+        }
+        answer(reply, response)
+    }
+
+    private func describe(_ name: String, mayCreate: Bool) -> MetadataResponse.Topic {
+        if let topic = directory.topics[name] { return describe(topic) }
+        var failure = ErrorCode.unknownTopicOrPartition
+        if mayCreate && configuration.createsTopicsOnUse {
+            do {
+                return describe(try createTopic(name, partitions: configuration.defaultPartitions, overrides: [:]))
+            } catch {
+                failure = error.code
+            }
+        }
+        return .init {
+            $0.name = name
+            $0.errorCode = failure
+        }
+    }
+
+    private func describe(_ id: WireUUID) -> MetadataResponse.Topic {
+        if let topic = directory.topic(TopicID(high: id.high, low: id.low)) { return describe(topic) }
+        return .init {
+            $0.topicID = id
+            $0.errorCode = .unknownTopicID
+        }
+    }
+
+    private func describe(_ topic: Topic) -> MetadataResponse.Topic {
+        .init {
+            $0.name = topic.name
+            $0.topicID = WireUUID(high: topic.id.high, low: topic.id.low)
+            $0.partitions = (0..<topic.partitionCount).map { index in
+                .init {
+                    $0.index = index
+                    $0.leaderID = configuration.nodeID
+                    $0.leaderEpoch = Broker.leaderEpoch
+                    $0.replicas = [configuration.nodeID]
+                    $0.inSyncReplicas = [configuration.nodeID]
+                }
+            }
+        }
+    }
+
+    func describeCluster(_ request: DescribeClusterRequest, _ reply: Reply<DescribeClusterRequest>) {
+        answer(reply) {
+            $0.clusterID = directory.clusterID
+            $0.controllerID = configuration.nodeID
+            $0.brokers = [
+                .init {
+                    $0.brokerID = configuration.nodeID
+                    $0.host = advertisedHost
+                    $0.port = Int32(advertisedPort)
+                }
+            ]
+        }
+    }
+
+    /// This broker coordinates everything.
+    func findCoordinator(_ request: FindCoordinatorRequest, _ reply: Reply<FindCoordinatorRequest>) {
+        let known = request.keyType == 0 || request.keyType == 1
+        answer(reply) {
+            $0.errorCode = known ? .none : .invalidRequest
+            $0.nodeID = known ? configuration.nodeID : -1
+            $0.host = known ? advertisedHost : ""
+            $0.port = known ? Int32(advertisedPort) : -1
+            $0.coordinators = request.coordinatorKeys.map { key in
+                .init {
+                    $0.key = key
+                    $0.errorCode = known ? .none : .invalidRequest
+                    $0.nodeID = known ? configuration.nodeID : -1
+                    $0.host = known ? advertisedHost : ""
+                    $0.port = known ? Int32(advertisedPort) : -1
+                }
+            }
+        }
+    }
+
+    func apiVersions(errorCode: ErrorCode = .none) -> ApiVersionsResponse {
+        ApiVersionsResponse {
+            $0.errorCode = errorCode
+            $0.apiKeys = ApiKey.allCases.map { api in
+                .init {
+                    $0.apiKey = api.rawValue
+                    $0.minVersion = api.versions.lowerBound
+                    $0.maxVersion = api.versions.upperBound
+                }
+            }
+        }
+    }
+}

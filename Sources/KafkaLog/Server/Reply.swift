@@ -1,0 +1,42 @@
+import KafkaLogProtocol
+
+/// Where an answer goes, and in which form. Its connection may be gone by the time it is ready.
+struct Reply<Request: RequestMessage> {
+    let connection: Connection
+    let version: Int16
+    fileprivate let correlationID: Int32
+    fileprivate let place: UInt64
+
+    /// Reserves the place of the answer to the request with `header`.
+    init(to header: RequestHeader, on connection: Connection) {
+        self.connection = connection
+        self.version = header.version
+        self.correlationID = header.correlationID
+        self.place = connection.reserve()
+    }
+}
+
+extension Broker {
+    /// Sends an answer, once those to the connection's earlier requests are out.
+    func answer<Request: RequestMessage>(_ reply: Reply<Request>, _ response: Request.Response) {
+        guard reply.connection.isOpen else { return }
+        do {
+            reply.connection.fulfil(
+                reply.place, try Request.frame(response, version: reply.version, correlationID: reply.correlationID))
+            needsAttention(reply.connection)
+        } catch {
+            close(reply.connection, reason: "the answer to \(Request.api) cannot be written: \(error)")
+        }
+    }
+
+    func answer<Request: RequestMessage>(_ reply: Reply<Request>, _ configure: (inout Request.Response) -> Void) {
+        answer(reply, Request.Response(configure))
+    }
+
+    /// Answers an ApiVersions request whose version is not spoken: in version 0, so that any client can read it (KIP-511).
+    func answerUnsupportedApiVersions(_ header: RequestHeader, _ connection: Connection) {
+        var known = header
+        known.version = 0
+        answer(Reply<ApiVersionsRequest>(to: known, on: connection), apiVersions(errorCode: .unsupportedVersion))
+    }
+}
