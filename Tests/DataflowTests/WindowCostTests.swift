@@ -27,7 +27,7 @@ private let inputSchema = Schema([
                         Aggregate("events", .count), Aggregate("purchases", .count, where: 2),
                         Aggregate("revenue", .sum, argument: 1), Aggregate("least", .min, argument: 1),
                         Aggregate("most", .max, argument: 1),
-                    ])))
+                    ]), testNamespaces))
         var random = SplitMix64(seed: 1)
         let batchRows = 4096
         let names = (0..<batchRows).map { _ in 0 }
@@ -54,9 +54,9 @@ private let inputSchema = Schema([
             fates.reset(rowCount: batchRows)
             output.removeAll()
             let begin = threadNanoseconds()
-            window.process(input, fates: &fates)
+            try window.process(input, fates: &fates)
             let middle = threadNanoseconds()
-            window.advance(to: input.watermarks[batchRows - 1], into: &output)
+            try window.advance(to: input.watermarks[batchRows - 1], into: &output)
             let end = threadNanoseconds()
             guard round >= warmUp else { continue }
             process += middle - begin

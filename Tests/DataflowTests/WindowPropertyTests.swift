@@ -1,6 +1,9 @@
 import Batch
 import Dataflow
+import Expression
 import Testing
+
+let testNamespaces = WindowOperator.Namespaces(windows: 16, sets: 17)
 
 /// Every function over every type it takes.
 let everyAggregate: [Aggregate] = {
@@ -12,7 +15,7 @@ let everyAggregate: [Aggregate] = {
         all.append(Aggregate("avg_if\(column)", .avg, argument: column, where: Column.condition))
     }
     for column in [Column.number, Column.ratio, Column.price, Column.text, Column.flag] {
-        for function in [Aggregate.Function.min, .max, .first, .last, .countDistinct] {
+        for function in [AggregateFunction.min, .max, .first, .last, .countDistinct] {
             all.append(Aggregate("\(function)\(column)", function, argument: column))
         }
         all.append(Aggregate("first_if\(column)", .first, argument: column, where: Column.condition))
@@ -46,8 +49,9 @@ func randomRows(_ count: Int, keys: Int, step: Int, disorder: Int, from start: I
 }
 
 /// Feeds `rows` in batches of random sizes up to `batchMax` and gives the outputs of all, and of the final flush.
-func run(_ window: WindowOperator, _ rows: [TestRow], batchMax: Int, outOfOrderness: Int64, using random: inout SplitMix64)
-    -> (output: [[Value]], late: [Int], fates: [RowFate])
+func run(
+    _ window: WindowOperator, _ rows: [TestRow], batchMax: Int, outOfOrderness: Int64, using random: inout SplitMix64
+) throws -> (output: [[Value]], late: [Int], fates: [RowFate])
 {
     var latest: Int64?
     var output: [[Value]] = []
@@ -59,15 +63,15 @@ func run(_ window: WindowOperator, _ rows: [TestRow], batchMax: Int, outOfOrdern
         let input = batch(of: rows[begin..<begin + count], latest: &latest, outOfOrderness: outOfOrderness)
         var fates = RowFates(rowCount: count)
         var closed = Batch(schema: window.output)
-        window.process(input, fates: &fates)
-        window.advance(to: input.watermarks[count - 1], into: &closed)
+        try window.process(input, fates: &fates)
+        try window.advance(to: input.watermarks[count - 1], into: &closed)
         output += values(of: closed)
         late += fates.late.map { begin + Int($0.row) }
         allFates += (0..<count).map { fates[$0] }
         begin += count
     }
     var closed = Batch(schema: window.output)
-    window.flush(into: &closed)
+    try window.flush(into: &closed)
     return (output + values(of: closed), late, allFates)
 }
 
@@ -98,8 +102,8 @@ func windowsAnswerLikeThePlainModelWhateverTheBatches(round: Int) throws {
     let expected = model.take(watermark: latest - bound) + model.flush()
 
     for batchMax in [1, 10, 300, 3000] {
-        let window = try #require(WindowOperator(definition))
-        let (output, late, fates) = run(window, rows, batchMax: batchMax, outOfOrderness: bound, using: &random)
+        let window = try #require(WindowOperator(definition, testNamespaces))
+        let (output, late, fates) = try run(window, rows, batchMax: batchMax, outOfOrderness: bound, using: &random)
         #expect(output == expected, "seed \(seed) \(kind) batches to \(batchMax)")
         #expect(late == model.late.map(\.offset))
         #expect(fates.indices.filter { fates[$0] == .late } == late)

@@ -1,31 +1,22 @@
 import Batch
+import Expression
 
 /// One aggregate column of a window transform.
 ///
 /// Nulls are skipped by all functions but `count`. `sum`, `min`, `max`, `avg`, `first` and `last` of no value are null.
-/// `first` and `last` go by event time: of equal times, `first` takes the earliest record, `last` the latest.
+/// `first` and `last` go by event time: of equal times, `first` takes the earliest record, `last` the latest. `min` and
+/// `max` order floats with NaN above all numbers, strings by their UTF-8 bytes, false before true. `sum` of int64 is null
+/// if the exact sum does not fit, of decimals beyond 38 digits; `avg` of decimals is rounded half away from zero.
 package struct Aggregate: Hashable, Sendable {
-    package enum Function: String, Hashable, Sendable {
-        case count
-        /// int64 -> int64 (null if the exact sum does not fit), decimal(p,s) -> decimal(38,s), float64 -> float64.
-        case sum
-        /// Any type; floats with NaN above all numbers, strings by their UTF-8 bytes, false before true.
-        case min, max
-        /// int64 and float64 -> float64; decimal(p,s) -> decimal(38,max(s,6)), rounded half away from zero.
-        case avg
-        case first, last
-        case countDistinct = "count_distinct"
-    }
-
     /// The output column's name.
     package var name: String
-    package var function: Function
+    package var function: AggregateFunction
     /// Position of the argument in the input's schema; nil for `count`, and only there.
     package var argument: Int?
     /// Position of a bool column: rows where it is false or null do not count.
     package var condition: Int?
 
-    package init(_ name: String, _ function: Function, argument: Int? = nil, where condition: Int? = nil) {
+    package init(_ name: String, _ function: AggregateFunction, argument: Int? = nil, where condition: Int? = nil) {
         self.name = name
         self.function = function
         self.argument = argument

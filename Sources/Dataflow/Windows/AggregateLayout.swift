@@ -1,18 +1,15 @@
 import Batch
+import Expression
 import State
 
 /// One aggregate as the loops want it: what to do, where its state lies in the payload, where its input comes from.
-struct AggregateSlot: BitwiseCopyable {
+struct AggregateSlot {
     /// Which of a column's arrays the argument is in.
-    enum Storage: BitwiseCopyable {
+    enum Storage {
         case none, bool, integer, double, decimal, string
     }
 
-    enum Function: BitwiseCopyable {
-        case count, sum, min, max, avg, first, last, countDistinct
-    }
-
-    var function: Function
+    var function: AggregateFunction
     var storage: Storage
     /// Bytes from the payload's beginning; 8-byte aligned.
     var offset: Int
@@ -56,7 +53,7 @@ struct AggregateLayout {
     /// The definition is valid: `output` is not nil, positions exist.
     init(_ definition: WindowDefinition) {
         precondition(definition.aggregates.count <= Self.aggregatesMax, "a window has at most 64 aggregates")
-        func needsPresence(_ function: Aggregate.Function) -> Bool {
+        func needsPresence(_ function: AggregateFunction) -> Bool {
             switch function {
             case .sum, .min, .max, .first, .last: true
             case .count, .avg, .countDistinct: false
@@ -73,7 +70,7 @@ struct AggregateLayout {
             let type = aggregate.argument.map { definition.input.fields[$0].type }
             let storage = Self.storage(of: type)
             var slot = AggregateSlot(
-                function: Self.function(aggregate.function), storage: storage, offset: offset,
+                function: aggregate.function, storage: storage, offset: offset,
                 presence: needsPresence(aggregate.function) ? 1 << UInt64(index) : 0,
                 argument: aggregate.argument ?? -1, condition: aggregate.condition ?? -1, scale: 0)
             if case .decimal(_, let scale)? = type { slot.scale = scale }
@@ -93,19 +90,6 @@ struct AggregateLayout {
         case .float64: .double
         case .decimal: .decimal
         case .string: .string
-        }
-    }
-
-    private static func function(_ function: Aggregate.Function) -> AggregateSlot.Function {
-        switch function {
-        case .count: .count
-        case .sum: .sum
-        case .min: .min
-        case .max: .max
-        case .avg: .avg
-        case .first: .first
-        case .last: .last
-        case .countDistinct: .countDistinct
         }
     }
 

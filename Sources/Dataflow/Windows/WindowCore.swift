@@ -40,6 +40,9 @@ struct WindowCore: ~Copyable {
     var deletedSets = RawList<UInt64>()
     /// int64 and decimal sums that did not fit their result.
     var overflows = 0
+    /// Up to where the home's timers have been looked at, and the first end beyond; nil: has to be asked for.
+    var coldCursor = Int64.min
+    var coldNext: Int64?
     /// The latest effective watermark given to `advance`.
     var watermark = Int64.min
 

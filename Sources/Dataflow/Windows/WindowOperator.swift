@@ -13,15 +13,34 @@ package final class WindowOperator {
     package var fingerprint: String { definition.fingerprint }
 
     private let codec: KeyCodec
+    private let namespaces: Namespaces
+    private let home: (any ColdState)?
     private var keys = KeyColumn()
     private var late = RawList<LateFinding>()
+    private var loadedSets: LoadedSets = [:]
     private var core: WindowCore
 
+    /// The numbers of the operator's tables in its task's state.
+    package struct Namespaces: Hashable, Sendable {
+        /// Open windows: a timed namespace of the home.
+        package var windows: UInt16
+        /// Distinct values.
+        package var sets: UInt16
+
+        package init(windows: UInt16, sets: UInt16) {
+            self.windows = windows
+            self.sets = sets
+        }
+    }
+
+    /// - Parameter home: where evicted windows are; without it nothing may be evicted.
     /// - Returns: nil when an aggregate does not take its argument's type (`WindowDefinition.output` is nil).
-    package init?(_ definition: WindowDefinition) {
+    package init?(_ definition: WindowDefinition, _ namespaces: Namespaces, home: (any ColdState)? = nil) {
         guard let output = definition.output else { return nil }
         self.definition = definition
         self.output = output
+        self.namespaces = namespaces
+        self.home = home
         codec = KeyCodec(schema: definition.input, positions: definition.groupBy)
         core = WindowCore(definition)
     }
@@ -37,11 +56,11 @@ package final class WindowOperator {
     package var outputWatermark: Int64 { core.watermark }
 
     /// Folds the selected rows of `batch` into their windows. `fates` gets aggregated or late for each of them.
-    package func process(_ batch: Batch, fates: inout RowFates) {
+    package func process(_ batch: Batch, fates: inout RowFates) throws(StateError) {
         guard !batch.selection.isEmpty else { return }
         codec.encode(batch, into: &keys)
         late.removeAll()
-        let kind = definition.kind
+        var failure: StateError?
         batch.selection.withUnsafeBufferPointer { selection in
             batch.eventTimes.withUnsafeBufferPointer { times in
                 batch.watermarks.withUnsafeBufferPointer { watermarks in
@@ -54,12 +73,7 @@ package final class WindowOperator {
                                         watermarks: watermarks.baseAddress!, keyViews: views.baseAddress!,
                                         keyBytes: bytes.baseAddress ?? UnsafeRawPointer(views.baseAddress!),
                                         keyHashes: hashes.baseAddress!, fates: fates.baseAddress!)
-                                    switch kind {
-                                    case .session(let gap, let max):
-                                        core.processSessions(batch, input, gap: gap, max: max, late: &late)
-                                    case .tumbling(let size):
-                                        core.processTumbling(batch, input, size: size, late: &late)
-                                    }
+                                    do throws(StateError) { try process(batch, input) } catch { failure = error }
                                 }
                             }
                         }
@@ -67,6 +81,7 @@ package final class WindowOperator {
                 }
             }
         }
+        if let failure { throw failure }
         for position in 0..<late.count {
             let found = late[position]
             fates.late.append(
@@ -74,18 +89,110 @@ package final class WindowOperator {
         }
     }
 
+    private func process(_ batch: Batch, _ input: RowInput) throws(StateError) {
+        if !core.table.isAllHot, let home {
+            try core.fetchMissing(input, namespaces.windows, namespaces.sets, home)
+        }
+        switch definition.kind {
+        case .session(let gap, let max): core.processSessions(batch, input, gap: gap, max: max, late: &late)
+        case .tumbling(let size): core.processTumbling(batch, input, size: size, late: &late)
+        }
+    }
+
     /// Appends to `output` (of the schema `output`) every window that has ended by `watermark`, a task's watermark: the
     /// last of the batch just processed, or a later one. It never falls.
-    package func advance(to watermark: Int64, into output: inout Batch) {
+    package func advance(to watermark: Int64, into output: inout Batch) throws(StateError) {
         core.watermark = max(core.watermark, core.effective(watermark))
         core.closeDue(core.watermark)
-        precondition(core.putOut(codec, into: &output), "keys decode as they were encoded")
+        try putOut(coldUpTo: core.watermark, into: &output)
     }
 
     /// Appends every open window to `output`: the input has ended, and so has time.
-    package func flush(into output: inout Batch) {
+    package func flush(into output: inout Batch) throws(StateError) {
         core.closeAll()
-        precondition(core.putOut(codec, into: &output), "keys decode as they were encoded")
+        try putOut(coldUpTo: .max, into: &output)
         core.watermark = .max
+    }
+
+    private func putOut(coldUpTo watermark: Int64, into output: inout Batch) throws(StateError) {
+        if !core.table.isAllHot, let home { try core.closeCold(watermark, namespaces.windows, namespaces.sets, home) }
+        guard core.putOut(codec, into: &output) else { throw WindowCore.damaged("a key is none of \(definition.name)'s") }
+    }
+
+    // MARK: Epochs
+
+    /// Appends what changed since the last freeze to `changes` and counts it as changed in `epoch`. Epochs ascend.
+    package func freeze(epoch: Int, into changes: inout ChangeSet) {
+        core.freeze(epoch: epoch, namespaces.windows, namespaces.sets, into: &changes)
+    }
+
+    /// The home is complete to `epoch`.
+    package func flushed(upTo epoch: Int) {
+        core.table.flushed(upTo: epoch)
+        core.coldNext = nil
+    }
+
+    /// Frees about `bytes` of memory by forgetting windows that the home has; between batches only. Looks at a
+    /// bounded number of windows a call: call again after the next batch.
+    /// - Returns: the bytes freed, and whether nothing more can be freed before the home is complete to a later epoch.
+    package func evict(atLeast bytes: Int) -> (freed: Int, needsFlush: Bool) {
+        guard home != nil else { return (0, false) }
+        let layout = core.layout
+        core.coldNext = nil
+        return core.table.evict(atLeast: bytes) { table, record in layout.release(record, &table.pieces) }
+    }
+
+    // MARK: Recovery
+
+    /// To be called first when the home holds something.
+    package func noteHomeIsNotEmpty() throws(StateError) {
+        core.table.noteHomeHoldsKeys()
+        guard let home else { return }
+        var uid: UInt64 = 0
+        try WindowCodec.withSetPrefix(0) { key throws(StateError) in
+            try home.multiGet(namespaces.sets, [key], areSorted: true) { _, value in
+                if let value, value.count == 8 { uid = value.loadUnaligned(as: UInt64.self) }
+            }
+        }
+        core.nextUid = max(core.nextUid, uid)
+    }
+
+    /// Takes an entry of `epoch`'s delta; deltas oldest first. Entries of other namespaces are left alone.
+    /// - Returns: whether the entry was this operator's.
+    @discardableResult
+    package func load(_ change: Change, epoch: Int) throws(StateError) -> Bool {
+        if change.namespace == namespaces.sets {
+            loadSet(change)
+            return true
+        }
+        guard change.namespace == namespaces.windows else { return false }
+        guard change.kind != .deletePrefix,
+            let (key, start) = WindowCodec.split(change.key, isKeyedByStart: core.isKeyedByStart)
+        else { throw WindowCore.damaged("an entry that no window transform writes") }
+        let hash = core.table.lookup.hash(hash64(key), start: start)
+        if change.kind == .put {
+            try core.loadPut(hash, key, start: start, change.value, epoch: epoch)
+        } else {
+            core.loadDelete(hash, key, start: start, epoch: epoch)
+        }
+        return true
+    }
+
+    private func loadSet(_ change: Change) {
+        guard change.key.count >= 8 else { return }
+        let uid = UInt64(bigEndian: change.key.loadUnaligned(as: UInt64.self))
+        if change.kind == .deletePrefix {
+            loadedSets[uid] = nil
+        } else if uid == 0 {
+            if change.value.count == 8 { core.nextUid = max(core.nextUid, change.value.loadUnaligned(as: UInt64.self)) }
+        } else if let (uid, aggregate, chunk) = WindowCodec.readSetKey(change.key) {
+            loadedSets[uid, default: [:]][aggregate, default: [:]][chunk] = [UInt8](change.value)
+        }
+    }
+
+    /// To be called after the last delta, before the first batch.
+    package func finishLoading() throws(StateError) {
+        defer { loadedSets = [:] }
+        try core.attachSets(loadedSets, namespaces.sets, core.table.isAllHot ? nil : home)
     }
 }

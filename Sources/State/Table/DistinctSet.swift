@@ -35,10 +35,11 @@ package struct DistinctSet {
     /// False when the elements are only in the persisted state: `count` is right, but nothing may be inserted.
     package var isResident: Bool { piece != nil || count == 0 }
 
-    /// For a record that was read back: keeps the count, without the elements.
-    package static func forgetElements(_ state: UnsafeMutableRawPointer) {
+    /// What is stored of a set besides its elements: how many there are.
+    package static func writeCount(_ count: Int, to state: UnsafeMutableRawPointer) {
         state.storeBytes(of: 0, as: UInt64.self)
-        DistinctSet(state).persisted = DistinctSet(state).count
+        DistinctSet(state).count = count
+        DistinctSet(state).persisted = count
     }
 
     private static func pieceBytes(_ capacity: Int) -> Int {
@@ -80,6 +81,7 @@ package struct DistinctSet {
                 if count < capacity(piece) { index[slot] = UInt32(count + 1) }
             }
         }
+        precondition(isResident, "a set without its elements takes no more")
         precondition(count < Int(UInt32.max) - 1, "a set holds at most four billion values")
         let (piece, isFresh) = roomForOneMore(&pieces)
         elements(piece)[count] = hash

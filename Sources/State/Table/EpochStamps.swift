@@ -1,21 +1,21 @@
 /// Epochs as 32-bit stamps for records: 1 is the first epoch of the table's life, 0 is before it.
 struct EpochStamps {
-    private var first: Int64?
+    private var first: Int?
     /// The newest stamp that the home is complete to.
     private(set) var flushed: UInt32 = 0
     /// The newest stamp given out.
     private(set) var newest: UInt32 = 0
 
     /// Epochs come in ascending order.
-    mutating func stamp(_ epoch: Int64) -> UInt32 {
+    mutating func stamp(_ epoch: Int) -> UInt32 {
         let base = first ?? epoch
         first = base
-        precondition(epoch >= base && epoch - base < Int64(UInt32.max) - 2, "epochs of a table ascend")
+        precondition(epoch >= base && epoch - base < Int(UInt32.max) - 2, "epochs of a table ascend")
         newest = max(newest, UInt32(epoch - base + 1))
         return UInt32(epoch - base + 1)
     }
 
-    mutating func noteFlushed(upTo epoch: Int64) {
+    mutating func noteFlushed(upTo epoch: Int) {
         guard let first, epoch >= first else { return }
         flushed = max(flushed, UInt32(clamping: epoch - first + 1))
     }

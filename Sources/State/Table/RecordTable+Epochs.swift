@@ -5,7 +5,7 @@ extension RecordTable {
     /// Gives every key that changed since the last freeze to `put` (its first record; the chain hangs from it) and every
     /// key that is gone and was taken out before to `delete`, then counts them as changed in `epoch`.
     package mutating func freeze(
-        epoch: Int64, put: (borrowing RecordTable, Record) -> Void,
+        epoch: Int, put: (Record) -> Void,
         delete: (_ key: UnsafeRawBufferPointer, _ start: Int64) -> Void
     ) {
         let stamp = epochs.stamp(epoch)
@@ -20,7 +20,7 @@ extension RecordTable {
             guard record.pointee.flags & wanted == wanted else { continue }
             let head = head(of: record)
             settle(head, stamp)
-            put(self, head)
+            put(head)
         }
         dirty.removeAll()
         freezeDeletions(stamp, delete)
@@ -48,13 +48,13 @@ extension RecordTable {
     }
 
     /// Notes that `head` and its chain are what the state of `epoch` says, as read from its delta.
-    package mutating func noteLoaded(_ head: Record, epoch: Int64) { settle(head, epochs.stamp(epoch)) }
+    package mutating func noteLoaded(_ head: Record, epoch: Int) { settle(head, epochs.stamp(epoch)) }
 
     /// Notes that `head` and its chain are what the home says.
     package mutating func noteCold(_ head: Record) { settle(head, 0) }
 
     /// Notes that a delta of `epoch` deletes `key`: the home may still have it.
-    package mutating func noteLoadedDeletion(_ key: UnsafeRawBufferPointer, start: Int64, epoch: Int64) {
+    package mutating func noteLoadedDeletion(_ key: UnsafeRawBufferPointer, start: Int64, epoch: Int) {
         let stamp = epochs.stamp(epoch)
         if deletions.isRetaining { deletions.retain(key, start: lookup.isKeyedByStart ? start : 0, stamp: stamp) }
     }
@@ -66,7 +66,7 @@ extension RecordTable {
     }
 
     /// The home is complete to `epoch`.
-    package mutating func flushed(upTo epoch: Int64) {
+    package mutating func flushed(upTo epoch: Int) {
         epochs.noteFlushed(upTo: epoch)
         deletions.noteFlushed(epochs.flushed)
         examinedInVain = 0

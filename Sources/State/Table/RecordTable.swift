@@ -128,7 +128,7 @@ package struct RecordTable: ~Copyable {
         lookup.find(hash, key, start: start)
     }
 
-    private var isKeyedByStart: Bool { lookup.isKeyedByStart }
+    package var isKeyedByStart: Bool { lookup.isKeyedByStart }
 
     /// The first record of the chain that `record` is in.
     package func head(of record: Record) -> Record {

@@ -1,0 +1,155 @@
+import Batch
+import Dataflow
+import State
+import Testing
+
+private let kinds: [WindowDefinition.Kind] = [
+    .session(gap: 100, max: nil), .session(gap: 100, max: 250), .tumbling(size: 100), .session(gap: 2_000, max: nil),
+]
+
+/// What a task keeps beyond its operators: the deltas of its epochs, and a home that is complete to some of them.
+private struct Task {
+    let definition: WindowDefinition
+    var window: WindowOperator
+    var home: MemoryHome
+    var deltas: [(changes: ChangeSet, watermark: Int64)] = []
+    /// Deltas that the home has.
+    var flushed = 0
+
+    init(_ definition: WindowDefinition) throws {
+        self.definition = definition
+        home = MemoryHome(timed: testNamespaces.windows)
+        window = try #require(WindowOperator(definition, testNamespaces, home: home))
+    }
+
+    mutating func freeze(watermark: Int64) {
+        var changes = ChangeSet()
+        window.freeze(epoch: deltas.count + 1, into: &changes)
+        deltas.append((changes, watermark))
+    }
+
+    mutating func flush(upTo count: Int) {
+        while flushed < count {
+            home.apply(deltas[flushed].changes, watermark: deltas[flushed].watermark - definition.allowedLateness)
+            flushed += 1
+        }
+        window.flushed(upTo: flushed)
+    }
+
+    /// As after a crash: only home and deltas are left.
+    mutating func recover(watermark: Int64) throws {
+        window = try #require(WindowOperator(definition, testNamespaces, home: home))
+        if flushed > 0 { try window.noteHomeIsNotEmpty() }
+        for epoch in flushed..<deltas.count {
+            try deltas[epoch].changes.forEach { change throws(StateError) in try window.load(change, epoch: epoch + 1) }
+        }
+        try window.finishLoading()
+    }
+}
+
+@Test(arguments: 0..<32)
+func evictionAndRecoveryAtAnyEpochChangeNothing(round: Int) throws {
+    let seed = UInt64(round) &* 104_729 &+ 3
+    print("seed \(seed)")
+    var random = SplitMix64(seed: seed)
+    let bound = Int64([0, 20, 150][random.below(3)])
+    let definition = definition(
+        kinds[round % kinds.count], lateness: Int64(random.chance(30) ? random.below(200) : 0))
+    let rows = randomRows(
+        1500, keys: 1 + random.below(60), step: [1, 3, 20][random.below(3)], disorder: [0, 50, 400][random.below(3)],
+        using: &random)
+    let whole = try #require(WindowOperator(definition, testNamespaces))
+    let (expected, expectedLate, _) = try run(whole, rows, batchMax: 500, outOfOrderness: bound, using: &random)
+
+    var task = try Task(definition)
+    let crashes = random.chance(70)
+    let evicts = random.chance(80)
+    var latest: Int64?
+    var output: [[Value]] = []
+    var late: [Int] = []
+    var evicted = 0
+    var begin = 0
+    while begin < rows.count {
+        let count = min(rows.count - begin, 1 + random.below(60))
+        let input = batch(of: rows[begin..<begin + count], latest: &latest, outOfOrderness: bound)
+        var fates = RowFates(rowCount: count)
+        var closed = Batch(schema: task.window.output)
+        try task.window.process(input, fates: &fates)
+        let watermark = input.watermarks[count - 1]
+        try task.window.advance(to: watermark, into: &closed)
+        output += values(of: closed)
+        late += fates.late.map { begin + Int($0.row) }
+        begin += count
+        if random.chance(60) {
+            task.freeze(watermark: watermark)
+            if random.chance(30) { task.flush(upTo: task.flushed + random.below(task.deltas.count - task.flushed + 1)) }
+            if crashes, random.chance(15) { try task.recover(watermark: watermark) }
+        }
+        if evicts, random.chance(70) { evicted += task.window.evict(atLeast: 1 << 20).freed }
+    }
+    var closed = Batch(schema: task.window.output)
+    try task.window.flush(into: &closed)
+    output += values(of: closed)
+    #expect(output == expected, "seed \(seed) \(definition.kind)")
+    #expect(late == expectedLate)
+    #expect(task.window.keyCount == 0)
+    print("seed \(seed): \(task.deltas.count) epochs, \(evicted) bytes evicted, \(task.home.reads) reads of the home")
+
+    // What is closed leaves nothing behind.
+    task.freeze(watermark: .max)
+    task.flush(upTo: task.deltas.count)
+    let left = task.home.values.keys.filter { $0.key.count > 8 || $0.namespace != testNamespaces.sets }
+    #expect(left.isEmpty, "\(left.count) entries are left")
+}
+
+@Test func anEpochCostsWhatChangedInASetAndNotWhatIsThere() throws {
+    let definition = definition(
+        .session(gap: 1000, max: nil), aggregates: [Aggregate("texts", .countDistinct, argument: TestColumn.text)])
+    let window = try #require(WindowOperator(definition, testNamespaces))
+    var latest: Int64?
+    var sizes: [Int] = []
+    for epoch in 1...50 {
+        let rows = (0..<200).map { TestRow(key: "one", time: Int64(epoch), text: "text \(epoch) \($0)") }
+        let input = batch(of: rows, latest: &latest, outOfOrderness: 0)
+        var fates = RowFates(rowCount: rows.count)
+        var closed = Batch(schema: window.output)
+        try window.process(input, fates: &fates)
+        try window.advance(to: input.watermarks[rows.count - 1], into: &closed)
+        var changes = ChangeSet()
+        window.freeze(epoch: epoch, into: &changes)
+        sizes.append(changes.byteCount)
+    }
+    #expect(sizes[49] < sizes[0] + 2000, "\(sizes)")
+    var closed = Batch(schema: window.output)
+    try window.flush(into: &closed)
+    #expect(closed.columns[3].integers == [10_000])
+}
+
+@Test func stateThatIsNoStateIsRefused() throws {
+    let definition = definition(.session(gap: 100, max: nil))
+    let window = try #require(WindowOperator(definition, testNamespaces))
+    var latest: Int64?
+    var random = SplitMix64(seed: 5)
+    let rows = randomRows(50, keys: 3, step: 10, disorder: 0, using: &random)
+    let input = batch(of: rows, latest: &latest, outOfOrderness: 0)
+    var fates = RowFates(rowCount: 50)
+    try window.process(input, fates: &fates)
+    var closed = Batch(schema: window.output)
+    try window.advance(to: input.watermarks[49], into: &closed)
+    var changes = ChangeSet()
+    window.freeze(epoch: 1, into: &changes)
+    var puts = 0
+    try changes.forEach { change throws(StateError) in
+        guard change.kind == .put, change.namespace == testNamespaces.windows else { return }
+        puts += 1
+        for length in 0..<change.value.count {
+            let other = WindowOperator(definition, testNamespaces)
+            let cut = Change(
+                kind: .put, namespace: change.namespace, key: change.key,
+                value: UnsafeRawBufferPointer(rebasing: change.value[..<length]))
+            #expect(throws: StateError.self) { try other?.load(cut, epoch: 1) }
+        }
+        try WindowOperator(definition, testNamespaces)?.load(change, epoch: 1)
+    }
+    #expect(puts > 0)
+}
