@@ -176,7 +176,7 @@ extension JobSession {
         ) throws(ProducerError) {
             guard let bytes else { return try body(nil) }
             // An empty array has no base address, which would read as null.
-            if bytes.isEmpty { return try body(UnsafeRawBufferPointer(start: Self.emptyAddress, count: 0)) }
+            if bytes.isEmpty { return try body(UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: 1), count: 0)) }
             let result = bytes.withUnsafeBytes { pointer -> Swift.Result<Void, ProducerError> in
                 Swift.Result { () throws(ProducerError) in try body(pointer) }
             }
@@ -189,8 +189,6 @@ extension JobSession {
             }
         }
     }
-
-    private static let emptyAddress = UnsafeRawPointer(bitPattern: 1)
 
     /// Settles a transaction whose outcome nobody knows: a new producer with the same id completes or aborts it, then the
     /// committed offsets say which.

@@ -280,7 +280,7 @@ final class JobSession {
             for source in plan.sources {
                 for number in 0..<(try consumer.partitionCount(of: source.topic, timeout: .seconds(10))) {
                     let partition = TopicPartition(source.topic, number)
-                    found[partition] = try consumer.watermarks(of: partition, timeout: .seconds(10)).high
+                    found[partition] = try consumer.watermarks(of: partition, timeout: .seconds(10)).lastStableOffset
                 }
             }
         } catch {

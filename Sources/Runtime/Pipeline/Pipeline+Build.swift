@@ -6,21 +6,36 @@ import KafkaClient
 import State
 
 extension Pipeline {
-    /// Builds what stands below source `source` of `plan`.
+    /// Builds what stands below source `source` of `plan`, and the home of its state.
     ///
     /// - Parameters:
-    ///   - registry: has loaded what the task's state says; gets the components of this pipeline.
-    ///   - home: where state lies that is not in memory.
-    convenience init(
-        _ plan: JobPlan, source: Int, registry: inout StateRegistry, home: Home, memory: Int
-    ) throws(RuntimeFailure) {
+    ///   - registry: knows what the task's last delta said of its state; gets the components of this pipeline.
+    ///   - directory: of the home.
+    ///   - memory: bytes for the state of this task.
+    static func build(
+        _ plan: JobPlan, source: Int, registry: inout StateRegistry, directory: String, task: TaskID, memory: Int,
+        cache: HomeCache
+    ) throws(StateError) -> (Pipeline, Home) {
+        let mine = plan.transforms.indices.filter { plan.source(of: .transform($0)) == source }
+        // The home has to know which tables have timers before it is opened.
+        var numbers: [String: UInt16] = [:]
+        var timed: [Home.TimedNamespace] = []
+        for index in mine where plan.transforms[index].keepsState {
+            let transform = plan.transforms[index]
+            let number = registry.namespace(for: transform.name, besides: Array(numbers.values))
+            numbers[transform.name] = number
+            if case .window = transform.operation {
+                timed.append(.init(namespace: number, lateness: plan.lateness(of: .transform(index))))
+            }
+        }
+        let home = Home(directory: directory, job: plan.name, task: task.name, timed: timed, cache: cache)
+
         var transforms: [Int: Node] = [:]
         var nodes: [Node] = []
-        let mine = plan.transforms.indices.filter { plan.source(of: .transform($0)) == source }
-        let stateful = mine.filter { plan.transforms[$0].keepsState }.count
-        let share = memory / max(1, stateful)
+        let share = memory / max(1, numbers.count)
         for index in mine {
-            let node = try Self.node(plan.transforms[index], &registry, home, memory: share)
+            let transform = plan.transforms[index]
+            let node = try Self.node(transform, &registry, numbers[transform.name] ?? 0, home, memory: share)
             transforms[index] = node
             nodes.append(node)
         }
@@ -45,28 +60,28 @@ extension Pipeline {
                 kafka.append(KafkaOutput(target, columns: sink.columns, input: sink.input))
             case .parquet(let target):
                 connect(sink.from) { $0.parquet.append(parquet.count) }
-                let namespace = registry.namespace(for: sink.name)
-                let output = ParquetOutput(sink.name, target, columns: sink.columns, input: sink.input, namespace: namespace)
-                registry.register(sink.name, fingerprint: output.fingerprint, namespace: namespace)
+                let number = registry.namespace(for: sink.name, besides: Array(numbers.values))
+                numbers[sink.name] = number
+                let output = ParquetOutput(sink.name, target, columns: sink.columns, input: sink.input, namespace: number)
+                registry.register(sink.name, fingerprint: output.fingerprint, namespace: number)
                 parquet.append(output)
             }
         }
-        self.init(nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet)
+        return (Pipeline(nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, memoryMax: memory, home: home), home)
     }
 
     private static func node(
-        _ plan: TransformPlan, _ registry: inout StateRegistry, _ home: Home, memory: Int
-    ) throws(RuntimeFailure) -> Node {
+        _ plan: TransformPlan, _ registry: inout StateRegistry, _ namespace: UInt16, _ home: Home, memory: Int
+    ) throws(StateError) -> Node {
         switch plan.operation {
         case .filter(let predicate):
             return Node(plan.name, .filter(predicate))
         case .select(let columns):
             return Node(plan.name, .select(plan.output, columns.map(\.expression)))
         case .dedupe(let dedupe):
-            let namespace = registry.namespace(for: plan.name)
             let op = DedupeOperator(
                 name: plan.name, input: plan.input, columns: dedupe.columns, within: dedupe.within, namespace: namespace,
-                memory: memory, home: home)
+                set: DedupeSet(within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.directory + ".ids"))
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .dedupe(op))
         case .window(let window):
@@ -81,29 +96,25 @@ extension Pipeline {
                 return input.fields.count - 1
             }
             let aggregates = window.aggregates.map { name, call in
-                Aggregate(name, .init(call.function), argument: call.argument.map(position), where: call.condition.map(position))
+                Dataflow.Aggregate(name, .init(call.function), argument: call.argument.map(position), where: call.condition.map(position))
             }
             let kind: WindowDefinition.Kind =
                 switch window.kind {
                 case .session(let gap, let max): .session(gap: gap, max: max)
                 case .tumbling(let size): .tumbling(size: size)
                 }
-            let namespace = registry.namespace(for: plan.name)
             let definition = WindowDefinition(
                 name: plan.name, input: input, groupBy: window.groupBy, kind: kind, allowedLateness: window.allowedLateness,
                 aggregates: aggregates)
-            guard let op = WindowOperator(definition, namespace: namespace, memory: memory, home: home), op.output == plan.output else {
-                throw RuntimeFailure(
-                    remedy: .fail,
-                    description: "transform `\(plan.name)`: its plan promises other columns than the window gives; this is a defect")
-            }
+            guard let op = WindowOperator(definition, .init(windows: namespace, sets: namespace + 1), home: home), op.output == plan.output
+            else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .window(op, extras: extras))
         }
     }
 }
 
-extension Aggregate.Function {
+extension Dataflow.Aggregate.Function {
     init(_ function: AggregateFunction) {
         switch function {
         case .count: self = .count
@@ -124,5 +135,15 @@ extension TransformPlan {
         case .filter, .select: false
         case .dedupe, .window: true
         }
+    }
+}
+
+extension JobPlan {
+    /// How far a stage's watermark is behind that of its source: the allowed lateness of the windows up to it, microseconds.
+    fileprivate func lateness(of stage: StagePlan) -> Int64 {
+        guard case .transform(let index) = stage else { return 0 }
+        let before = lateness(of: transforms[index].from)
+        if case .window(let window) = transforms[index].operation { return before + window.allowedLateness }
+        return before
     }
 }

@@ -43,11 +43,18 @@ final class Pipeline {
     var parquet: [ParquetOutput]
     private var scratch = ExpressionScratch()
 
-    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput]) {
+    private let memoryMax: Int
+    private let home: Home
+    /// Nothing more may be evicted before the home has been flushed.
+    private(set) var wantsFlush = false
+
+    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], memoryMax: Int, home: Home) {
         self.nodes = nodes
         self.source = source
         self.kafka = kafka
         self.parquet = parquet
+        self.memoryMax = memoryMax
+        self.home = home
     }
 
     /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last.
@@ -128,22 +135,126 @@ final class Pipeline {
 
     /// Bytes of state in memory.
     var memory: Int {
-        nodes.reduce(parquet.reduce(0) { $0 + $1.size }) { sum, node in
+        var sum = parquet.reduce(0) { $0 + $1.size }
+        for node in nodes {
             switch node.operation {
-            case .window(let window, _): sum + window.memory
-            case .dedupe(let dedupe): sum + dedupe.memory
-            case .filter, .select: sum
+            case .window(let window, _): sum += window.memory
+            case .dedupe(let dedupe): sum += dedupe.memory
+            case .filter, .select: break
             }
         }
+        return sum
     }
 
     var keyCount: Int {
-        nodes.reduce(0) { sum, node in
+        var sum = 0
+        for node in nodes {
             switch node.operation {
-            case .window(let window, _): sum + window.keyCount
-            case .dedupe(let dedupe): sum + dedupe.keyCount
-            case .filter, .select: sum
+            case .window(let window, _): sum += window.keyCount
+            case .dedupe(let dedupe): sum += dedupe.keyCount
+            case .filter, .select: break
             }
         }
+        return sum
+    }
+
+    /// So far over its budget that input has to wait until a flush of the home lets something go.
+    var mustWait: Bool { wantsFlush && memory > memoryMax + memoryMax / 5 }
+
+    /// Keeps memory within its budget, between two batches.
+    func evict() {
+        let over = memory - memoryMax
+        guard over > 0 else {
+            wantsFlush = false
+            return
+        }
+        for node in nodes {
+            guard case .window(let window, _) = node.operation else { continue }
+            let (freed, needsFlush) = window.evict(atLeast: over)
+            if needsFlush { wantsFlush = true }
+            if freed >= over { return }
+        }
+    }
+
+    /// Ends the epoch: appends what changed to `changes` and gives the rows that become files.
+    func freeze(
+        epoch: Int, watermark: Int64, rollAll: Bool, now: ContinuousClock.Instant, into changes: inout ChangeSet
+    ) throws(StateError) -> [RolledRows] {
+        for node in nodes {
+            switch node.operation {
+            case .window(let window, _): window.freeze(epoch: epoch, into: &changes)
+            case .dedupe(let dedupe): dedupe.freeze(epoch: epoch, watermark: watermark, into: &changes)
+            case .filter, .select: break
+            }
+        }
+        var rolled: [RolledRows] = []
+        for index in parquet.indices {
+            rolled += parquet[index].freeze(epoch: epoch, isForced: rollAll, now: now, into: &changes)
+        }
+        return rolled
+    }
+
+    /// The home is complete to `epoch`.
+    func flushed(upTo epoch: Int) {
+        wantsFlush = false
+        for node in nodes {
+            switch node.operation {
+            case .window(let window, _): window.flushed(upTo: epoch)
+            case .dedupe, .filter, .select: break
+            }
+        }
+        evict()
+    }
+
+    /// Takes up what the home has and what `deltas`, oldest first, say of the time after it.
+    func load(_ deltas: [DeltaFile], now: ContinuousClock.Instant) throws(StateError) {
+        let isHomeEmpty = try home.isEmpty
+        for node in nodes {
+            switch node.operation {
+            case .window(let window, _): if !isHomeEmpty { try window.noteHomeIsNotEmpty() }
+            case .dedupe(let dedupe): if !isHomeEmpty { try dedupe.load(from: home) }
+            case .filter, .select: break
+            }
+        }
+        for index in parquet.indices where !isHomeEmpty { try loadRows(index, now) }
+        for delta in deltas {
+            try delta.forEach { change throws(StateError) in try load(change, of: delta.header, now) }
+        }
+        for node in nodes {
+            if case .window(let window, _) = node.operation { try window.finishLoading() }
+        }
+    }
+
+    private func loadRows(_ index: Int, _ now: ContinuousClock.Instant) throws(StateError) {
+        var isGood = true
+        try home.scan(parquet[index].namespace) { key, value in
+            isGood = parquet[index].load(key: key, value: value, now: now)
+            return isGood
+        }
+        if !isGood { throw damaged(parquet[index].name) }
+    }
+
+    private func load(_ change: Change, of header: DeltaHeader, _ now: ContinuousClock.Instant) throws(StateError) {
+        for node in nodes {
+            switch node.operation {
+            case .window(let window, _): if try window.load(change, epoch: header.reference.epoch) { return }
+            case .dedupe(let dedupe): if try dedupe.load(change) { return }
+            case .filter, .select: break
+            }
+        }
+        for index in parquet.indices where parquet[index].namespace == change.namespace {
+            switch change.kind {
+            case .put: if !parquet[index].load(key: change.key, value: change.value, now: now) { throw damaged(parquet[index].name) }
+            case .delete, .deletePrefix: parquet[index].loadDeleted(prefix: change.key)
+            }
+            return
+        }
+        throw damaged("namespace \(change.namespace)")
+    }
+
+    private func damaged(_ what: String) -> StateError {
+        StateError(
+            .damaged, home.directory, "an entry of \(what) is not what this job writes",
+            remedy: "if the job file is as it was, this is a defect: keep the checkpoint storage and report it")
     }
 }

@@ -1,3 +1,5 @@
+import State
+
 /// Which numbers the parts of a task's state have. Kept in the header of every delta, so that a changed job file is
 /// compared with what is there instead of misreading it.
 struct StateRegistry: Sendable {
@@ -32,11 +34,11 @@ struct StateRegistry: Sendable {
         Dictionary(uniqueKeysWithValues: components.map { (Self.prefix + $0.name, "\($0.namespace) \($0.fingerprint)") })
     }
 
-    /// The first namespace of `name`: the stored one, else the next that is free.
-    func namespace(for name: String, first: UInt16) -> UInt16 {
+    /// The first namespace of `name`: the stored one, else the next that nobody has, the numbers given out in `besides` included.
+    func namespace(for name: String, besides: [UInt16]) -> UInt16 {
         if let known = stored[name] { return known.namespace }
-        let taken = stored.values.map(\.namespace) + components.map(\.namespace)
-        return taken.max().map { $0 + Self.namespacesEach } ?? first
+        let taken = stored.values.map(\.namespace) + components.map(\.namespace) + besides
+        return taken.max().map { $0 + Self.namespacesEach } ?? StateNamespace.firstOfTables
     }
 
     /// Registers a component under the namespace that `namespace(for:)` gave.

@@ -65,15 +65,15 @@ extension JobSession {
             let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
             switch source.start {
             case .earliest: position = ends.low
-            case .latest: position = ends.high
+            case .latest: position = ends.lastStableOffset
             case .timestamp(let microseconds):
-                position = try consumer.offsets([(partition, microseconds / 1_000)], timeout: .seconds(30)).first.flatMap { $0 } ?? ends.high
+                position = try consumer.offsets([(partition, microseconds / 1_000)], timeout: .seconds(30)).first.flatMap { $0 } ?? ends.lastStableOffset
             }
         } catch {
             throw StateError(.inputOutput, "\(partition)", "its ends cannot be asked for: \(error)", remedy: "will be tried again")
         }
         let registry = StateRegistry()
-        let (pipeline, home, filled) = try build(id, source, registry, conflicts: false)
+        let (pipeline, home, filled) = try build(id, source, registry)
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: filled, position: position,
             watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition))
@@ -97,9 +97,9 @@ extension JobSession {
         }
         clean(id, source, keeping: Set(header.files.map(\.stagingName)))
 
-        let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras), conflicts: true)
+        let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras))
         let (deltas, links) = try chain(id, from: newest, home: home)
-        try pipeline.load(from: home, deltas: deltas, now: .now)
+        try pipeline.load(deltas, now: .now)
         let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
@@ -127,7 +127,7 @@ extension JobSession {
                 break
             }
             deltas.append(next)
-            links.append(.init(reference: reference, bytes: next.byteCount))
+            links.append(.init(reference: reference, bytes: next.changeByteCount))
             guard let parent = next.header.parent else {
                 if base != nil { try replace(home, id, by: nil) }
                 break
@@ -195,7 +195,7 @@ extension JobSession {
     }
 
     private func build(
-        _ id: TaskID, _ source: SourcePlan, _ registry: StateRegistry, conflicts: Bool
+        _ id: TaskID, _ source: SourcePlan, _ registry: StateRegistry
     ) throws(StateError) -> (Pipeline, Home, StateRegistry) {
         var registry = registry
         guard let index = plan.sources.firstIndex(where: { $0.name == source.name }) else {

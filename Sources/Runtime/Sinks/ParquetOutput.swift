@@ -21,7 +21,7 @@ struct ParquetOutput {
     /// What the files hold.
     let schema: Schema
     private let columns: [Int]
-    private let namespace: UInt16
+    let namespace: UInt16
     private var path: PartitionPath
     private var pending: [String: Pending] = [:]
     private(set) var size = 0
@@ -69,7 +69,7 @@ struct ParquetOutput {
             guard var rows = pending[directory] else { continue }
             let key = Self.prefix(directory)
             if isForced || rows.bytes >= plan.rollSize || now - rows.since >= .microseconds(plan.rollEvery) {
-                if rows.rowsInState > 0 { changes.deletePrefix(namespace: namespace, prefix: key) }
+                if rows.rowsInState > 0 { key.withUnsafeBytes { changes.deletePrefix(namespace, prefix: $0) } }
                 rolled.append(
                     RolledRows(
                         sink: name, path: plan.path, directory: directory, compression: plan.compression, schema: schema,
@@ -79,7 +79,9 @@ struct ParquetOutput {
             } else if rows.rowsInState < rows.rows {
                 var value: [UInt8] = []
                 BatchCodec.encode(rows.columns, rows: rows.rowsInState..<rows.rows, into: &value)
-                changes.put(namespace: namespace, key: key + Self.bigEndian(epoch), value: value)
+                (key + Self.bigEndian(epoch)).withUnsafeBytes { key in
+                    value.withUnsafeBytes { changes.put(namespace, key: key, value: $0) }
+                }
                 rows.rowsInState = rows.rows
                 pending[directory] = rows
             }

@@ -100,6 +100,7 @@ final class Task {
             throw RuntimeFailure(task: id, error)
         }
         settle(run, messages)
+        pipeline.evict()
         clock.lap(.operators)
 
         position = run.lastOffset + 1
@@ -248,7 +249,7 @@ final class Task {
         var changes = ChangeSet()
         var rolled: [RolledRows] = []
         do throws(StateError) {
-            rolled = try pipeline.freeze(epoch: epoch, rollAll: rollAll, now: now, into: &changes)
+            rolled = try pipeline.freeze(epoch: epoch, watermark: watermark, rollAll: rollAll, now: now, into: &changes)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
@@ -273,12 +274,8 @@ final class Task {
     }
 
     /// The home is complete up to `epoch`: what has not changed since may leave memory.
-    func flushed(upTo epoch: Int) throws(RuntimeFailure) {
-        do throws(StateError) {
-            try pipeline.flushed(upTo: epoch)
-        } catch {
-            throw RuntimeFailure(task: id, error)
-        }
+    func flushed(upTo epoch: Int) {
+        pipeline.flushed(upTo: epoch)
     }
 }
 

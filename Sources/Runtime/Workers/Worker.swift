@@ -136,7 +136,7 @@ final class Worker: Sendable {
     private func perform(_ command: WorkerCommand, _ tasks: [TopicPartition: Task]) throws(RuntimeFailure) {
         switch command {
         case .flushed(let id, let epoch):
-            for task in tasks.values where task.id == id { try task.flushed(upTo: epoch) }
+            for task in tasks.values where task.id == id { task.flushed(upTo: epoch) }
         case .advance(let id, let watermark):
             for task in tasks.values where task.id == id { try task.advance(to: watermark) }
         case .closeWindows:
