@@ -8,11 +8,13 @@ import Synchronization
 final class ClientHandle: @unchecked Sendable {
     let pointer: OpaquePointer
     let callbacks: Callbacks
+    private let type: rd_kafka_type_t
 
     /// Takes `properties` over.
     init(_ type: rd_kafka_type_t, _ properties: Properties, _ log: @escaping ClientLog) throws(ConfigurationError) {
         let callbacks = Callbacks(log)
         self.callbacks = callbacks
+        self.type = type
         let conf = properties.pointer
         rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(callbacks).toOpaque())
         rd_kafka_conf_set_log_cb(conf, forwardLog)
@@ -29,7 +31,12 @@ final class ClientHandle: @unchecked Sendable {
     }
 
     deinit {
-        // The group is left by `Consumer.close`, whose events somebody has to answer; here nobody would.
+        guard type == RD_KAFKA_PRODUCER || leaveGroup(within: .seconds(10)) else {
+            // Destroying would wait for ever: better a leak and a line in the log.
+            callbacks.log(3, "DESTROY", "the consumer group could not be left within 10 s: the client is abandoned")
+            _ = Unmanaged.passRetained(callbacks)
+            return
+        }
         rd_kafka_destroy_flags(pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         // Until the line above callbacks may still be called.
         withExtendedLifetime(callbacks) {}

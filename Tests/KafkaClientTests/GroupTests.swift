@@ -56,19 +56,22 @@ import Testing
             if case .revoke(let list)? = first.poll(timeout: .milliseconds(50)) { revoked = list }
             if case .assign(let list)? = second.poll(timeout: .milliseconds(50)) { #expect(list.isEmpty) }
         }
-        #expect(revoked.count == 2)
+        try #require(revoked.count == 2)
         let kept = Set(partitions(0..<4)).subtracting(revoked)
         for partition in kept { try producer.produce("t", partition.partition, [("", "meanwhile"), ("", "more")]) }
         _ = try first.groupMetadata()
         try first.completeRevoke(revoked)
         // What is kept goes on where it was.
-        #expect(Set(try queue.records(4).map { "\($0.partition)@\($0.offset)" }) == Set(kept.flatMap { ["\($0)@0", "\($0)@1"] }))
         var given: [TopicPartition] = []
-        while given.isEmpty, ContinuousClock.now < deadline {
-            if case .assign(let list)? = second.poll(timeout: .milliseconds(50)) { given += list }
-            let event = first.poll(timeout: .milliseconds(50))
+        var read: [Record] = []
+        while given.isEmpty || read.count < 4, ContinuousClock.now < deadline {
+            if case .assign(let list)? = second.poll(timeout: .milliseconds(20)) { given += list }
+            let event = first.poll(timeout: .milliseconds(20))
             #expect(event == nil || event == .assign([]))
+            read += queue.consume(max: 10, timeout: .milliseconds(20)).records
         }
+        #expect(read.count == 4)
+        #expect(Set(read.map { "\($0.partition)@\($0.offset)" }) == Set(kept.flatMap { ["\($0)@0", "\($0)@1"] }))
         #expect(Set(given) == Set(revoked))
         #expect(first.reading == kept.sorted())
         #expect(try second.close(timeout: patience))
@@ -142,5 +145,26 @@ import Testing
         let consumer = try cluster.consumer()
         let committed = try consumer.committed(partitions(0..<2), timeout: patience)
         #expect(committed == partitions(0..<2).map { CommittedOffset(partition: $0, offset: nil, metadata: "") })
+    }
+
+    @Test func aConsumerThatIsDroppedWithARebalanceUnansweredDoesNotHang() throws {
+        cluster.createTopic("t", partitions: 2)
+        do {
+            // Handed out and not completed.
+            let consumer = try cluster.consumer(group: "revoked")
+            let queue = try consumer.makeWorkerQueue()
+            try consumer.subscribe(["t"])
+            for partition in try consumer.assignment() { try consumer.begin(partition, at: .earliest, on: queue) }
+            try consumer.beginClose()
+            _ = try consumer.event { if case .revoke = $0 { true } else { false } }
+        }
+        do {
+            // Not even polled: the other member's assignment shows that this one was given its own.
+            let consumer = try cluster.consumer(group: "assigned")
+            try consumer.subscribe(["t"])
+            let other = try cluster.consumer(group: "assigned")
+            try other.subscribe(["t"])
+            _ = try other.assignment()
+        }
     }
 }
