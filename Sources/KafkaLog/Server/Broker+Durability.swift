@@ -47,9 +47,9 @@ extension Broker {
     func startCoordinators() {
         perform(groups.start(coordinatorTime))
         perform(transactions.start(coordinatorTime))
-        let orphans = groups.pendingTransactions().filter { !transactions.knows(producerID: $0.producerID, groupID: $0.groupID) }
-        for orphan in orphans {
-            perform(groups.completeTransaction(groupID: orphan.groupID, producerID: orphan.producerID, commit: false, coordinatorTime))
+        // Offsets of transactions that nobody will end.
+        for (groupID, producerID) in groups.pendingProducers() where !transactions.knows(producerID: producerID, groupID: groupID) {
+            perform(groups.completeTransaction(producerID: producerID, commit: false, groups: [groupID]))
         }
     }
 

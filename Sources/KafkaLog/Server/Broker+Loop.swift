@@ -115,7 +115,7 @@ extension Broker {
                         LogEvent(.warning, "connection refused", ["peer": peer, "reason": "all \(configuration.limits.connections) are taken"]))
                     continue
                 }
-                do {
+                do throws(SocketError) {
                     try poller.add(descriptor, key: connection.id, .read)
                     connections[connection.id] = connection
                 } catch {

@@ -28,12 +28,10 @@ extension Broker {
     func writeMarkers(_ markers: TransactionMarkers) {
         let pending = PendingMarkers(markers)
         pendingMarkers[ObjectIdentifier(pending)] = pending
-        for group in markers.groups {
+        if !markers.groups.isEmpty {
             perform(
                 groups.completeTransaction(
-                    groupID: group, producerID: markers.producer.producerID, commit: markers.commit, coordinatorTime))
-        }
-        if !markers.groups.isEmpty {
+                    producerID: markers.producer.producerID, commit: markers.commit, groups: markers.groups))
             pending.waitsForGroups = true
             whenDurable(.markersOfGroups(pending))
         }
@@ -51,7 +49,7 @@ extension Broker {
         for name in pending.unwritten where exists(name) {
             do throws(RequestFailure) {
                 let state = try partition(name)
-                let result = try RequestFailure.fromStorage { () throws(StorageError) in
+                let result: AppendResult? = try RequestFailure.fromStorage { () throws(StorageError) in
                     try state.log.appendMarker(
                         producerID: markers.producer.producerID, producerEpoch: markers.producer.epoch, commit: markers.commit,
                         coordinatorEpoch: markers.coordinatorEpoch)

@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 import Synchronization
 
@@ -8,7 +9,7 @@ final class Mailbox: Sendable {
     private let work = Mutex<[@Sendable (Broker) -> Void]?>(nil)
 
     init() throws(SocketError) {
-        descriptor = eventfd(0, Int32(EFD_NONBLOCK.rawValue | EFD_CLOEXEC.rawValue))
+        descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         guard descriptor >= 0 else { throw SocketError.last("eventfd") }
     }
 

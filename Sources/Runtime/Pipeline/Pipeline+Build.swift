@@ -96,7 +96,7 @@ extension Pipeline {
                 return input.fields.count - 1
             }
             let aggregates = window.aggregates.map { name, call in
-                Dataflow.Aggregate(name, .init(call.function), argument: call.argument.map(position), where: call.condition.map(position))
+                Dataflow.Aggregate(name, call.function, argument: call.argument.map(position), where: call.condition.map(position))
             }
             let kind: WindowDefinition.Kind =
                 switch window.kind {
@@ -110,21 +110,6 @@ extension Pipeline {
             else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .window(op, extras: extras))
-        }
-    }
-}
-
-extension Dataflow.Aggregate.Function {
-    init(_ function: AggregateFunction) {
-        switch function {
-        case .count: self = .count
-        case .sum: self = .sum
-        case .min: self = .min
-        case .max: self = .max
-        case .avg: self = .avg
-        case .first: self = .first
-        case .last: self = .last
-        case .countDistinct: self = .countDistinct
         }
     }
 }

@@ -67,7 +67,7 @@ extension JobSession {
             case .earliest: position = ends.low
             case .latest: position = ends.lastStableOffset
             case .timestamp(let microseconds):
-                position = try consumer.offsets([(partition, microseconds / 1_000)], timeout: .seconds(30)).first.flatMap { $0 } ?? ends.lastStableOffset
+                position = try consumer.offsets(for: [(partition, microseconds / 1_000)], timeout: .seconds(30)).first.flatMap { $0 } ?? ends.lastStableOffset
             }
         } catch {
             throw StateError(.inputOutput, "\(partition)", "its ends cannot be asked for: \(error)", remedy: "will be tried again")

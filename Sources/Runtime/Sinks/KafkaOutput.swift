@@ -23,7 +23,7 @@ struct KafkaOutput {
 
     mutating func append(_ batch: Batch) {
         encoded.removeAll()
-        encoder.encode(batch, rows: batch.selection, into: &encoded)
+        encoder.encode(batch, into: &encoded)
         for (index, row) in batch.selection.enumerated() {
             let value = encoded.bytes[encoded.range(of: index)]
             keyText.removeAll(keepingCapacity: true)

@@ -119,7 +119,7 @@ extension Broker {
         let wanted = topics.map { topics in
             topics.flatMap { topic in topic.partitionIndexes.map { KafkaLogCoordination.TopicPartition(topic.name, $0) } }
         }
-        let result = groups.fetchOffsets(groupID: groupID, partitions: wanted, requireStable: requireStable)
+        let result = groups.fetchOffsets(groupID: groupID, partitions: wanted, requiresStable: requireStable)
         var order: [String] = []
         var byTopic: [String: OffsetFetchResponse.Topic] = [:]
         for found in result.partitions {
@@ -166,6 +166,6 @@ extension Broker {
 
     /// Offsets of a topic that is gone mean nothing to a later topic of the same name.
     func forgetOffsets(ofTopic name: String) {
-        perform(groups.removeTopic(name, coordinatorTime))
+        perform(groups.removeTopic(name))
     }
 }

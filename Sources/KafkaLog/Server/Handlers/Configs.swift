@@ -36,7 +36,7 @@ extension Broker {
                     $0.resourceType = resource.resourceType
                     $0.resourceName = resource.resourceName
                 }
-                do {
+                do throws(RequestFailure) {
                     let settings = try settings(resource.resourceType, resource.resourceName)
                     result.configs = settings
                         .filter { resource.configurationKeys?.contains($0.name) ?? true }
@@ -141,7 +141,7 @@ extension Broker {
                     $0.resourceType = resource.resourceType
                     $0.resourceName = resource.resourceName
                 }
-                do {
+                do throws(RequestFailure) {
                     try alter(resource, validateOnly: request.validateOnly)
                 } catch {
                     result.errorCode = error.code

@@ -39,7 +39,7 @@ extension Broker {
                     $0.records = .file([])
                     if isolation == .readCommitted { $0.abortedTransactions = [] } else { $0.abortedTransactions = nil }
                 }
-                do {
+                do throws(RequestFailure) {
                     let state = try partition(TopicPartition(topic.name, wanted.index), leaderEpoch: wanted.currentLeaderEpoch)
                     attempt.states.append(state)
                     let result = try RequestFailure.fromStorage { () throws(StorageError) in

@@ -31,8 +31,8 @@ extension Broker {
     func heartbeat(_ request: HeartbeatRequest, _ reply: Reply<HeartbeatRequest>) {
         perform(
             groups.heartbeat(
-                groupID: request.groupID, generation: request.generation, memberID: request.memberID,
-                groupInstanceID: request.groupInstanceID, token(for: .heartbeat(reply)), coordinatorTime))
+                groupID: request.groupID, memberID: request.memberID, groupInstanceID: request.groupInstanceID,
+                generation: request.generation, token(for: .heartbeat(reply)), coordinatorTime))
     }
 
     func leaveGroup(_ request: LeaveGroupRequest, _ reply: Reply<LeaveGroupRequest>) {
@@ -40,17 +40,17 @@ extension Broker {
             reply.version < 3
             ? [LeavingMember(memberID: request.memberID)]
             : request.members.map { LeavingMember(memberID: $0.memberID, groupInstanceID: $0.groupInstanceID) }
-        perform(groups.leaveGroup(groupID: request.groupID, members: members, token(for: .leaveGroup(reply)), coordinatorTime))
+        perform(groups.leaveGroup(groupID: request.groupID, members, token(for: .leaveGroup(reply)), coordinatorTime))
     }
 
     func deleteGroups(_ request: DeleteGroupsRequest, _ reply: Reply<DeleteGroupsRequest>) {
-        perform(groups.deleteGroups(request.groups, token(for: .deleteGroups(reply)), coordinatorTime))
+        perform(groups.deleteGroups(request.groups, token(for: .deleteGroups(reply))))
     }
 
     func listGroups(_ request: ListGroupsRequest, _ reply: Reply<ListGroupsRequest>) {
         let states = request.statesFilter.map { $0.lowercased() }
         answer(reply) { response in
-            response.groups = groups.listGroups()
+            response.groups = groups.list()
                 .filter { states.isEmpty || states.contains($0.state.rawValue.lowercased()) }
                 .map { group in
                     .init {
@@ -65,7 +65,7 @@ extension Broker {
     func describeGroups(_ request: DescribeGroupsRequest, _ reply: Reply<DescribeGroupsRequest>) {
         answer(reply) { response in
             response.groups = request.groups.map { id in
-                let group = groups.describeGroup(id)
+                let group = groups.describe(groupID: id)
                 return .init {
                     $0.errorCode = ErrorCode(rawValue: group.error.rawValue)
                     $0.groupID = id

@@ -31,7 +31,7 @@ extension Broker {
         if let topic = directory.topics[name] { return describe(topic) }
         var failure = ErrorCode.unknownTopicOrPartition
         if mayCreate && configuration.createsTopicsOnUse {
-            do {
+            do throws(RequestFailure) {
                 return describe(try createTopic(name, partitions: configuration.defaultPartitions, overrides: [:]))
             } catch {
                 failure = error.code

@@ -16,7 +16,7 @@ extension Broker {
                     $0.name = topic.name
                     $0.partitions = topic.partitions.map { wanted in
                         var answer = ListOffsetsResponse.Topic.Partition { $0.index = wanted.index }
-                        do {
+                        do throws(RequestFailure) {
                             let state = try partition(TopicPartition(topic.name, wanted.index), leaderEpoch: wanted.currentLeaderEpoch)
                             if let found = try offset(state.log, wanted.timestamp, isolation) {
                                 answer.offset = found.offset
@@ -57,7 +57,7 @@ extension Broker {
                     $0.name = topic.name
                     $0.partitions = topic.partitions.map { wanted in
                         var answer = OffsetForLeaderEpochResponse.Topic.Partition { $0.index = wanted.index }
-                        do {
+                        do throws(RequestFailure) {
                             let state = try partition(TopicPartition(topic.name, wanted.index), leaderEpoch: wanted.currentLeaderEpoch)
                             if wanted.leaderEpoch == Broker.leaderEpoch {
                                 answer.leaderEpoch = Broker.leaderEpoch
@@ -85,7 +85,7 @@ extension Broker {
                             $0.index = wanted.index
                             $0.lowWatermark = -1
                         }
-                        do {
+                        do throws(RequestFailure) {
                             answer.lowWatermark = try deleteRecords(TopicPartition(topic.name, wanted.index), before: wanted.offset)
                         } catch {
                             answer.errorCode = error.code

@@ -11,7 +11,7 @@ extension Broker {
             var topicResponse = ProduceResponse.Topic { $0.name = topic.name }
             for partition in topic.partitions {
                 var answer = ProduceResponse.Topic.Partition { $0.index = partition.index }
-                do {
+                do throws(RequestFailure) {
                     let (state, result) = try append(partition.records, to: TopicPartition(topic.name, partition.index), request)
                     answer.baseOffset = result.baseOffset
                     answer.logStartOffset = result.logStartOffset

@@ -25,7 +25,7 @@ extension Broker {
         answer(reply) { response in
             response.topics = request.topics.map { wanted in
                 var result = CreateTopicsResponse.Topic { $0.name = wanted.name }
-                do {
+                do throws(RequestFailure) {
                     guard !repeated.contains(wanted.name) else {
                         throw RequestFailure(.invalidRequest, "the topic \(wanted.name) is in the request more than once")
                     }
@@ -59,7 +59,7 @@ extension Broker {
             guard wanted.numPartitions == -1, wanted.replicationFactor == -1 else {
                 throw RequestFailure(.invalidRequest, "\(wanted.name): either a number of partitions and replicas, or assignments, not both")
             }
-            let indexes = wanted.assignments.map(\.partitionIndex).sorted()
+            let indexes = wanted.assignments.map(\.index).sorted()
             guard indexes.elementsEqual(0..<Int32(clamping: indexes.count)),
                 wanted.assignments.allSatisfy({ $0.brokerIDs == [configuration.nodeID] })
             else {
@@ -84,7 +84,7 @@ extension Broker {
                     $0.name = wanted.name
                     $0.topicID = wanted.topicID
                 }
-                do {
+                do throws(RequestFailure) {
                     if let name = wanted.name {
                         result.topicID = try deleteTopic(name)
                     } else if let topic = directory.topic(TopicID(high: wanted.topicID.high, low: wanted.topicID.low)) {
@@ -124,7 +124,7 @@ extension Broker {
         answer(reply) { response in
             response.results = request.topics.map { wanted in
                 var result = CreatePartitionsResponse.Result { $0.name = wanted.name }
-                do {
+                do throws(RequestFailure) {
                     guard let topic = directory.topics[wanted.name] else {
                         throw RequestFailure(.unknownTopicOrPartition, "there is no topic \(wanted.name)")
                     }

@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 
 /// A listening TCP socket.
@@ -58,7 +59,7 @@ struct Listener: ~Copyable {
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         while true {
             let accepted = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { accept4(descriptor, $0, &size, O_NONBLOCK | O_CLOEXEC) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { millrace_accept(descriptor, $0, &size) }
             }
             if accepted >= 0 {
                 var on: Int32 = 1
@@ -71,7 +72,7 @@ struct Listener: ~Copyable {
             switch errno {
             case EINTR, ECONNABORTED, EPROTO: continue
             case EAGAIN: return .none
-            default: return .exhausted(SocketError.last("accept4"))
+            default: return .exhausted(SocketError.last("accept"))
             }
         }
     }

@@ -46,9 +46,9 @@ struct OutputQueue {
             let written: Int
             switch pieces[head] {
             case .bytes(let bytes):
-                let more = head + 1 < pieces.count ? Int32(MSG_MORE.rawValue) : 0
+                let more = head + 1 < pieces.count ? Int32(MSG_MORE) : 0
                 written = bytes.withUnsafeBytes { raw in
-                    Glibc.send(socket, raw.baseAddress! + sent, raw.count - sent, Int32(MSG_NOSIGNAL.rawValue) | more)
+                    Glibc.send(socket, raw.baseAddress! + sent, raw.count - sent, Int32(MSG_NOSIGNAL) | more)
                 }
             case .file(let region):
                 var position = off_t(region.position) + off_t(sent)

@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 
 /// Waits for many descriptors at once (epoll, level-triggered).
@@ -20,7 +21,7 @@ struct Poller: ~Copyable {
     }
 
     init() throws(SocketError) {
-        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
+        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard descriptor >= 0 else { throw SocketError.last("epoll_create1") }
         events = .allocate(capacity: 256)
     }

@@ -1,115 +1,284 @@
-/// A topic's identity, 16 bytes (KIP-516).
-package struct TopicID: Hashable, Sendable {
-    package let high: UInt64
-    package let low: UInt64
-
-    package init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-}
-
-package struct Topic: Sendable, Hashable {
-    package let id: TopicID
-    package let name: String
-    package internal(set) var partitionCount: Int32
-    /// Kafka's names (`retention.ms`) and values, only what differs from the defaults.
-    package internal(set) var overrides: [String: String]
-}
-
 /// What `completeSyncs` found.
 package struct SyncProgress: Sendable {
     /// Partitions whose high watermark moved.
     package var partitions: [TopicPartition] = []
-    /// Names of journals whose durable sequence moved.
+    /// Journals whose durable sequence moved.
     package var journals: [String] = []
-    /// Set once fsync has failed: nothing that waits will ever be acknowledged, all appends are refused until restart.
+    /// Set once writing or fsync has failed for good: nothing that waits will ever be acknowledged, nothing is taken until restart.
     package var failure: StorageError?
+
+    package init() {}
 }
 
-/// Something that was cut or found damaged when a file was opened; for the server's log.
-package struct RecoveryEvent: Sendable, Hashable {
-    package enum Kind: Sendable, Hashable {
-        /// A torn tail was cut: `bytes` at `position`.
-        case truncated
-        /// Damage below what was acknowledged: the partition takes no writes; nothing was changed.
-        case damaged
-        /// An index or snapshot was rebuilt.
-        case rebuilt
-    }
-    package let kind: Kind
-    package let path: String
-    /// First offset that is not there any more, or is affected.
-    package let offset: Int64
-    package let position: Int64
-    package let bytes: Int64
-    package let reason: String
-}
-
-/// The directory that holds a broker's whole state. One process at a time.
+/// The directory that holds a broker's whole state: topics, partition logs, coordinators' journals. One process at a time.
+///
+///     lock   cluster.meta   topics.meta   checkpoints
+///     topics/<topic>-<partition>/   segments, indexes, snapshots
+///     journals/<name>.journal
+///     deleted/   what is being removed
 ///
 /// Not thread-safe: all calls come from the broker's thread. The loop calls `requestSync` once after each round of appends, waits for
-/// `completionDescriptor` with epoll, and calls `completeSyncs` when it is readable.
+/// `completionDescriptor` in `epoll`, and calls `completeSyncs` when it is readable.
 package final class LogDirectory {
-    /// Kafka's 22-character base64 of a random UUID.
+    package let path: String
+    /// 22 characters that this directory got when it was made.
     package let clusterID: String
     package let nodeID: Int32
+    /// Settings of topics where they do not say otherwise.
+    package let defaults: LogConfiguration
+    /// All topics by name.
+    package internal(set) var topics: [String: Topic]
 
+    let environment: LogEnvironment
+    var checkpoints: [CheckpointFile.Key: PartitionCheckpoint]
+    var partitions: [TopicPartition: PartitionLog] = [:]
+    private var topicsByID: [TopicID: String]
+    private var journals: [String: Journal] = [:]
+    private var participants: [UInt64: Participant] = [:]
+    private let lock: DirectoryLock
+    private var isClosed = false
+
+    private enum Participant {
+        case partition(PartitionLog)
+        case journal(Journal)
+    }
+
+    /// Opens a directory, or makes it (its parent has to be there).
     /// - Parameters:
-    ///   - defaults: configuration of topics where they do not say otherwise.
+    ///   - nodeID: the broker's; has to be the one that it was made with.
+    ///   - defaults: settings of topics where they do not say otherwise.
     ///   - clock: milliseconds since 1970.
+    /// - Throws: `storageError` when another process has it, and when its files cannot be read.
     package init(
         path: String, nodeID: Int32, durability: Durability, defaults: LogConfiguration,
         clock: @escaping @Sendable () -> Int64, operations: FileOperations = .system
     ) throws(StorageError) {
-        throw StorageError(.unknownServerError, "skeleton")
+        try Directories.create(path)
+        lock = try DirectoryLock("\(path)/lock")
+        for name in ["topics", "journals", "deleted"] { try Directories.create("\(path)/\(name)") }
+        try Directories.synchronize(path)
+        self.path = path
+        self.nodeID = nodeID
+        self.defaults = defaults
+        let isNew = try Directories.list("\(path)/topics").isEmpty && !Directories.exists("\(path)/topics.meta")
+        clusterID = try ClusterFile.open("\(path)/cluster.meta", nodeID: nodeID, isNew: isNew, operations: operations).clusterID
+        var topics: [String: Topic] = [:]
+        if let lines = try CheckedFile.readText("\(path)/topics.meta") {
+            for topic in try TopicFile.decode(lines, path: "\(path)/topics.meta") { topics[topic.name] = topic }
+        } else if !isNew {
+            throw StorageError(.storageError, "\(path)/topics.meta is missing although there are partitions; restore it from a backup")
+        }
+        self.topics = topics
+        topicsByID = Dictionary(uniqueKeysWithValues: topics.values.map { ($0.id, $0.name) })
+        checkpoints = [:]
+        if let lines = try CheckedFile.readText("\(path)/checkpoints") {
+            checkpoints = try CheckpointFile.decode(lines, path: "\(path)/checkpoints")
+        }
+        environment = try LogEnvironment(operations: operations, durability: durability, clock: clock)
+        do throws(StorageError) {
+            // From here on a crash is possible.
+            try writeCheckpoints(clean: false)
+            if isNew { try writeTopics() }
+            try removeLeftovers()
+        } catch {
+            environment.sync.stop()
+            throw error
+        }
     }
 
-    /// All topics by name.
-    package var topics: [String: Topic] { [:] }
-    package func topic(_ id: TopicID) -> Topic? { nil }
-
-    /// Durable when it returns.
-    package func createTopic(_ name: String, partitions: Int32, overrides: [String: String]) throws(StorageError) -> Topic {
-        throw StorageError(.unknownServerError, "skeleton")
+    deinit {
+        environment.sync.stop()
     }
 
-    package func deleteTopic(_ name: String) throws(StorageError) {
-        throw StorageError(.unknownServerError, "skeleton")
+    /// Why nothing is taken any more, if so: writing or fsync has failed for good.
+    package var failure: StorageError? { environment.failure }
+
+    package func topic(_ id: TopicID) -> Topic? {
+        topicsByID[id].flatMap { topics[$0] }
     }
 
-    /// Grows a topic to `count` partitions.
-    package func addPartitions(_ name: String, count: Int32) throws(StorageError) {
-        throw StorageError(.unknownServerError, "skeleton")
+    /// The settings that count for a topic.
+    package func configuration(of topic: Topic) throws(StorageError) -> LogConfiguration {
+        var configuration = defaults
+        for (name, value) in topic.overrides { try configuration.set(name, to: value) }
+        return configuration
     }
 
-    /// Opened at the first call (and recovered then, if need be); the same object after that.
+    func directory(_ name: TopicPartition) -> String { "\(path)/topics/\(name)" }
+
+    // MARK: Partitions and journals
+
+    /// A partition's log. Opened at the first call, and recovered then if need be; the same object after that.
+    /// - Throws: `unknownTopicOrPartition`; `storageError` when its files cannot be read.
     package func partition(_ name: TopicPartition) throws(StorageError) -> PartitionLog {
-        throw StorageError(.unknownServerError, "skeleton")
+        if let log = partitions[name] { return log }
+        guard let topic = topics[name.topic], name.partition >= 0, name.partition < topic.partitionCount else {
+            throw StorageError(.unknownTopicOrPartition, "there is no partition \(name)")
+        }
+        let key = CheckpointFile.Key(topic: topic.id, partition: name.partition)
+        var recovery = PartitionRecovery(
+            name: name, directory: directory(name), configuration: try configuration(of: topic), environment: environment,
+            checkpoint: checkpoints[key] ?? PartitionCheckpoint())
+        let log = try recovery.open()
+        partitions[name] = log
+        participants[log.participantID] = .partition(log)
+        checkpoints[key]?.isClean = false
+        return log
     }
 
-    /// Opens a journal (once per name) and hands its live entries to `restore` in the order in which they were written.
+    /// The logs that have been opened.
+    package var openPartitions: some Collection<PartitionLog> { partitions.values }
+
+    /// Opens a journal and hands its live entries to `restore`, in the order in which they were last written. The same object after the
+    /// first call; then nothing is handed over.
+    /// - Throws: `storageError` when it is damaged.
     package func journal(_ name: String, restore: (JournalEntry) -> Void) throws(StorageError) -> Journal {
-        throw StorageError(.unknownServerError, "skeleton")
+        if let journal = journals[name] { return journal }
+        let journal = try Journal(name: name, in: "\(path)/journals", environment: environment)
+        journals[name] = journal
+        participants[journal.participantID] = .journal(journal)
+        journal.entries.forEach(restore)
+        return journal
     }
 
-    /// Moves the log start to `offset`; durable when it returns. Returns the new log start offset.
+    func forget(_ log: PartitionLog) {
+        log.isDeleted = true
+        partitions[log.name] = nil
+        participants[log.participantID] = nil
+    }
+
+    // MARK: Durability
+
+    /// Hands what was appended since the last call to the sync thread. Cheap when nothing was.
+    package func requestSync() {
+        environment.sync.request(environment.takeTickets())
+    }
+
+    /// Readable when `completeSyncs` has something to do. Stays the same.
+    package var completionDescriptor: Int32 { environment.sync.completionDescriptor }
+
+    /// Advances high watermarks and journals by what is durable now.
+    package func completeSyncs() -> SyncProgress {
+        var progress = SyncProgress()
+        for completion in environment.sync.drainCompleted() {
+            if let failure = completion.failure {
+                environment.fail(failure)
+                continue
+            }
+            switch participants[completion.participant] {
+            case .partition(let log): if log.didSync(to: completion.position) { progress.partitions.append(log.name) }
+            case .journal(let journal): if journal.didSync(to: completion.position) { progress.journals.append(journal.name) }
+            case nil: break
+            }
+        }
+        progress.failure = environment.failure
+        return progress
+    }
+
+    package var syncStatistics: SyncStatistics { environment.sync.statistics }
+
+    /// What recovery and checks found since the last call.
+    package func drainRecoveryEvents() -> [RecoveryEvent] { environment.drainRecoveryEvents() }
+
+    // MARK: Upkeep
+
+    /// Writes how far each partition is on disk, so that the next start has less to read; and the indexes, so that it need not make them
+    /// again. Every minute or so.
+    package func checkpoint() throws(StorageError) {
+        try environment.checkOnline()
+        for log in partitions.values where log.damage == nil { _ = try log.active.writeIndexes() }
+        noteCheckpoints()
+        try writeCheckpoints(clean: false)
+    }
+
+    func noteCheckpoints() {
+        // A damaged partition keeps its old one: that is what the damage is measured by.
+        for log in partitions.values where log.damage == nil {
+            guard let topic = topics[log.name.topic] else { continue }
+            checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)] = PartitionCheckpoint(
+                logStart: log.logStartOffset, recoveryPoint: log.syncedOffset)
+        }
+    }
+
+    /// While the directory is open no partition is said to be clean: any of them may be opened and written to.
+    private func writeCheckpoints(clean: Bool) throws(StorageError) {
+        let checkpoints = clean ? checkpoints : checkpoints.mapValues { PartitionCheckpoint(logStart: $0.logStart, recoveryPoint: $0.recoveryPoint) }
+        try CheckedFile.replaceText(
+            "\(path)/checkpoints", lines: CheckpointFile.encode(checkpoints), operations: environment.operations)
+    }
+
+    /// Moves the log start of a partition to `offset`; -1 is the high watermark. Durable when it returns. Returns the new log start.
+    /// - Throws: `offsetOutOfRange` above the high watermark.
     package func deleteRecords(_ name: TopicPartition, before offset: Int64) throws(StorageError) -> Int64 {
-        throw StorageError(.unknownServerError, "skeleton")
+        let log = try partition(name)
+        try log.deleteRecords(before: offset)
+        noteCheckpoints()
+        try writeCheckpoints(clean: false)
+        return log.logStartOffset
     }
 
-    /// Hands what was appended since the last call to the sync thread.
-    package func requestSync() {}
-    /// An eventfd that is readable when `completeSyncs` has something to do.
-    package var completionDescriptor: Int32 { -1 }
-    package func completeSyncs() -> SyncProgress { SyncProgress() }
+    /// Drops what is older or larger than configured, and producers that wrote nothing for `producerExpiration` milliseconds, in the
+    /// partitions that are open. Every few minutes. One that fails does not keep the others; the first error is thrown at the end.
+    package func applyRetention(producerExpiration: Int64 = 86_400_000) throws(StorageError) {
+        var failure: StorageError?
+        for log in partitions.values where log.damage == nil {
+            do throws(StorageError) {
+                try log.applyRetention()
+                log.expireProducers(after: producerExpiration)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
 
-    /// What recovery did since the last call.
-    package func drainRecoveryEvents() -> [RecoveryEvent] { [] }
-    /// Writes the recovery points; every minute or so.
-    package func checkpoint() throws(StorageError) {}
-    /// Drops what is older or larger than configured; expires producers. Every few minutes.
-    package func applyRetention() throws(StorageError) {}
-    /// Syncs everything, writes snapshots and the clean-shutdown marker, stops the sync thread.
-    package func close() throws(StorageError) {}
+    /// Makes everything durable, notes that the partitions were closed in order and ends the sync thread. Nothing may be called after
+    /// that but `drainRecoveryEvents` and `completeSyncs`.
+    /// - Throws: `storageError`; the next start then recovers as after a crash.
+    package func close() throws(StorageError) {
+        guard !isClosed else { return }
+        isClosed = true
+        requestSync()
+        environment.sync.stop()
+        _ = completeSyncs()
+        try environment.checkOnline()
+        for journal in journals.values { try journal.close() }
+        for log in partitions.values { try log.close() }
+        noteCheckpoints()
+        for log in partitions.values where log.damage == nil {
+            guard let topic = topics[log.name.topic] else { continue }
+            checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)]?.isClean = true
+        }
+        try writeCheckpoints(clean: true)
+    }
+
+    // MARK: Topics' files
+
+    func writeTopics() throws(StorageError) {
+        try CheckedFile.replaceText(
+            "\(path)/topics.meta", lines: TopicFile.encode(topics.values), operations: environment.operations)
+        topicsByID = Dictionary(uniqueKeysWithValues: topics.values.map { ($0.id, $0.name) })
+    }
+
+    /// Directories of partitions that no topic has: their topic was not made, or not deleted, to the end.
+    private func removeLeftovers() throws(StorageError) {
+        let wanted = Set(topics.values.flatMap { topic in (0..<topic.partitionCount).map { TopicPartition(topic.name, $0).description } })
+        for name in try Directories.list("\(path)/topics") where !wanted.contains(name) {
+            try Directories.rename("\(path)/topics/\(name)", to: "\(path)/deleted/\(TopicID.random())")
+        }
+        for key in Array(checkpoints.keys) {
+            if let topic = topic(key.topic), key.partition < topic.partitionCount { continue }
+            checkpoints[key] = nil
+        }
+        removeDeleted()
+    }
+
+    /// Removes what is in `deleted/`, on the sync thread. What is not removed now is at the next start.
+    func removeDeleted() {
+        let deleted = "\(path)/deleted"
+        environment.sync.runInBackground {
+            guard let names = try? Directories.list(deleted) else { return }
+            for name in names { try? Directories.removeTree("\(deleted)/\(name)") }
+        }
+    }
 }

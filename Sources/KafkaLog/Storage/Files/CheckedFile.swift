@@ -5,11 +5,17 @@ import Glibc
 enum CheckedFile {
     /// Replaces `path` with `bytes`: temporary file, sync, rename, sync of the directory. Durable when it returns.
     static func replace(_ path: String, with bytes: [UInt8], operations: FileOperations) throws(StorageError) {
-        let temporary = path + ".tmp"
-        try write(temporary, bytes, operations: operations, synchronize: true)
-        try Directories.rename(temporary, to: path)
+        try write(temporary(path), bytes, operations: operations, synchronize: true)
+        try publish(path)
+    }
+
+    /// The second half of `replace`: the durable temporary file takes the place of `path`.
+    static func publish(_ path: String) throws(StorageError) {
+        try Directories.rename(temporary(path), to: path)
         try Directories.synchronize(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
     }
+
+    static func temporary(_ path: String) -> String { path + ".tmp" }
 
     /// Writes a file anew. Not durable unless `synchronize`.
     @discardableResult

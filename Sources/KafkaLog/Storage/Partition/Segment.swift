@@ -1,0 +1,392 @@
+import Glibc
+
+/// One file of a partition's log with its indexes: `<base offset, 20 digits>.log`, `.index`, `.timeindex`, `.txnindex`, `.snapshot`.
+final class Segment {
+    let baseOffset: Int64
+    let directory: String
+    /// Bytes of whole batches.
+    private(set) var size: Int64
+    /// Offset after the last record.
+    private(set) var endOffset: Int64
+    /// When its first batch was appended (or it was opened), milliseconds since 1970.
+    private(set) var firstAppend: Int64?
+
+    private let environment: LogEnvironment
+    private let indexInterval: Int
+    private var log: LogFile?
+    private var offsets = SparseIndex(.offsets)
+    private var times = SparseIndex(.times)
+    private var bytesSinceIndexEntry = 0
+    private var largest: TimestampOffset?
+    /// Its indexes are known: in memory for the segment that is written to, files for a closed one.
+    private var hasIndexes: Bool
+    private(set) var isClosed: Bool
+
+    static func stem(_ offset: Int64) -> String {
+        let digits = String(offset)
+        return String(repeating: "0", count: 20 - digits.count) + digits
+    }
+
+    /// The base offset in a name such as `00000000000000000042.log`.
+    static func offset(inName name: String, suffix: String) -> Int64? {
+        guard name.hasSuffix(suffix), name.utf8.count == 20 + suffix.utf8.count,
+            let offset = Int64(name.dropLast(suffix.count)), offset >= 0
+        else { return nil }
+        return offset
+    }
+
+    func path(_ suffix: String) -> String { "\(directory)/\(Self.stem(baseOffset))\(suffix)" }
+
+    /// Makes a new, empty segment. The caller makes its name durable.
+    init(creating baseOffset: Int64, in directory: String, environment: LogEnvironment, indexInterval: Int) throws(StorageError) {
+        self.baseOffset = baseOffset
+        self.directory = directory
+        self.environment = environment
+        self.indexInterval = indexInterval
+        size = 0
+        endOffset = baseOffset
+        hasIndexes = true
+        isClosed = false
+        // Left-overs of a segment of this name that never counted must not be taken for its indexes.
+        for suffix in [".index", ".timeindex", ".txnindex"] { try Directories.removeFile(path(suffix)) }
+        var status = stat()
+        if stat(path(".log"), &status) == 0 && status.st_size == 0 { try Directories.removeFile(path(".log")) }
+        log = try LogFile(path(".log"), .create)
+    }
+
+    /// A segment that is there. It is closed until `load` opens it.
+    init(existing baseOffset: Int64, endOffset: Int64, in directory: String, environment: LogEnvironment, indexInterval: Int)
+        throws(StorageError)
+    {
+        self.baseOffset = baseOffset
+        self.directory = directory
+        self.environment = environment
+        self.indexInterval = indexInterval
+        self.endOffset = endOffset
+        hasIndexes = false
+        isClosed = true
+        var status = stat()
+        let path = "\(directory)/\(Self.stem(baseOffset)).log"
+        guard stat(path, &status) == 0 else { throw .system("examine", path, .last) }
+        size = Int64(status.st_size)
+    }
+
+    /// The file of batches; opened at the first call.
+    func file() throws(StorageError) -> LogFile {
+        if let log { return log }
+        let file = try LogFile(path(".log"), .readWrite)
+        log = file
+        return file
+    }
+
+    // MARK: Opening
+
+    /// Where going over a segment ended.
+    struct LoadResult {
+        let problem: BatchScanner.Problem?
+        /// Bytes in the file; more than `size` when there is a problem.
+        let fileSize: Int64
+    }
+
+    /// Opens the segment for appends: takes its indexes into memory as far as they are right and goes over what they do not cover,
+    /// comparing the checksums of all batches that reach beyond `checksumsFrom`.
+    func load(checksumsFrom: Int64) throws(StorageError) -> LoadResult {
+        let file = try file()
+        let fileSize = try file.size()
+        let start = try loadIndexes(file, fileSize: fileSize, checksumsFrom: checksumsFrom)
+        return try scan(file, from: start.position, offset: start.offset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+    }
+
+    private func loadIndexes(_ file: LogFile, fileSize: Int64, checksumsFrom: Int64) throws(StorageError) -> (position: Int64, offset: Int64) {
+        isClosed = false
+        hasIndexes = true
+        offsets = SparseIndex(.offsets)
+        times = SparseIndex(.times)
+        largest = nil
+        let beginning = (position: Int64(0), offset: baseOffset)
+        guard let offsetBytes = try CheckedFile.read(path(".index")), let timeBytes = try CheckedFile.read(path(".timeindex")),
+            var offsets = try SparseIndex(.offsets, bytes: offsetBytes), var times = try SparseIndex(.times, bytes: timeBytes)
+        else { return beginning }
+        // Entries beyond what is trusted are made again by the scan.
+        try offsets.removeTail { $0.key + baseOffset > checksumsFrom || $0.value >= fileSize }
+        guard let last = try offsets.last else { return beginning }
+        let start = (position: last.value, offset: last.key + baseOffset)
+        var scanner = BatchScanner(
+            file, from: start.position, to: fileSize, offset: start.offset, checksumsFrom: -1, chunkSize: 1 << 14)
+        guard case .batch = try scanner.next() else { return beginning }
+        // The scan makes the entry of the batch that it begins with again.
+        try offsets.removeTail { $0.key >= last.key }
+        try times.removeTail { $0.value >= last.key }
+        self.offsets = offsets
+        self.times = times
+        largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
+        bytesSinceIndexEntry = indexInterval + 1
+        return start
+    }
+
+    private func scan(
+        _ file: LogFile, from position: Int64, offset: Int64, fileSize: Int64, checksumsFrom: Int64
+    ) throws(StorageError) -> LoadResult {
+        var scanner = BatchScanner(file, from: position, to: fileSize, offset: offset, checksumsFrom: checksumsFrom, chunkSize: 1 << 17)
+        size = position
+        endOffset = offset
+        var problem: BatchScanner.Problem?
+        loop: while true {
+            switch try scanner.next() {
+            case .batch(let header, let position):
+                // Offsets in an index are relative and have 32 bits, positions too.
+                guard header.nextOffset - baseOffset <= Int64(UInt32.max), position <= Int64(UInt32.max) else {
+                    problem = BatchScanner.Problem(position: position, reason: "a batch is beyond what a segment can hold", isMisplaced: true)
+                    break loop
+                }
+                note(header, at: position)
+                size = scanner.position
+                endOffset = scanner.offset
+            case .end: break loop
+            case .invalid(let found):
+                problem = found
+                break loop
+            }
+        }
+        firstAppend = size > 0 ? environment.clock() : nil
+        return LoadResult(problem: problem, fileSize: fileSize)
+    }
+
+    /// Cuts off what is behind the last whole batch.
+    func cut() throws(StorageError) {
+        let file = try file()
+        do throws(SystemError) {
+            try environment.operations.truncate(file.descriptor, size)
+            try environment.operations.synchronize(file.descriptor)
+        } catch {
+            throw .system("cut", file.path, error)
+        }
+    }
+
+    // MARK: Appending
+
+    /// Writes a batch at the end. When that fails nothing is left of it.
+    func append(_ bytes: UnsafeRawBufferPointer, _ header: RecordBatchHeader) throws(StorageError) {
+        let file = try file()
+        do throws(SystemError) {
+            try environment.operations.writeAll(file.descriptor, bytes, at: size)
+        } catch {
+            let failure = StorageError.system("append to", file.path, error)
+            do throws(SystemError) {
+                try environment.operations.truncate(file.descriptor, size)
+            } catch {
+                environment.fail(.system("cut a failed append off", file.path, error))
+                throw failure
+            }
+            if !error.isOutOfSpace { environment.fail(failure) }
+            throw failure
+        }
+        note(header, at: size)
+        size += Int64(bytes.count)
+        endOffset = header.nextOffset
+        if firstAppend == nil { firstAppend = environment.clock() }
+    }
+
+    /// Keeps the indexes up to date for a batch.
+    private func note(_ header: RecordBatchHeader, at position: Int64) {
+        if header.maxTimestamp > largest?.timestamp ?? -1 {
+            largest = TimestampOffset(offset: header.baseOffset, timestamp: header.maxTimestamp)
+        }
+        if bytesSinceIndexEntry > indexInterval {
+            offsets.append(key: header.baseOffset - baseOffset, value: position)
+            noteLargest()
+            bytesSinceIndexEntry = 0
+        }
+        bytesSinceIndexEntry += header.totalSize
+    }
+
+    private func noteLargest() {
+        guard let largest, largest.timestamp > lastTime else { return }
+        times.append(key: largest.timestamp, value: largest.offset - baseOffset)
+    }
+
+    /// In memory, so that reading it cannot fail.
+    private var lastTime: Int64 { ((try? times.last) ?? nil)?.key ?? -1 }
+
+    /// Whether a batch that ends at `lastOffset` has a place here.
+    func hasRoom(bytes: Int, lastOffset: Int64, configuration: LogConfiguration, now: Int64) -> Bool {
+        guard size > 0 else { return lastOffset - baseOffset < Int64(Int32.max) }
+        return size + Int64(bytes) <= Int64(configuration.segmentBytes)
+            && lastOffset - baseOffset < Int64(Int32.max)
+            && now - (firstAppend ?? now) < configuration.segmentMilliseconds
+    }
+
+    /// Writes the indexes. Not durable yet: the files are returned to be synced.
+    func writeIndexes() throws(StorageError) -> [LogFile] {
+        var times = times
+        if let largest, largest.timestamp > lastTime { times.append(key: largest.timestamp, value: largest.offset - baseOffset) }
+        return [
+            try CheckedFile.write(path(".index"), try offsets.bytes(), operations: environment.operations, synchronize: false),
+            try CheckedFile.write(path(".timeindex"), try times.bytes(), operations: environment.operations, synchronize: false),
+        ]
+    }
+
+    /// Closes the segment for appends: its indexes are files from here on. Returns what has to be synced.
+    func close() throws(StorageError) -> [LogFile] {
+        let files = try writeIndexes() + [file()]
+        isClosed = true
+        hasIndexes = false
+        offsets = SparseIndex(.offsets)
+        times = SparseIndex(.times)
+        return files
+    }
+
+    // MARK: Finding
+
+    private func openIndexes() throws(StorageError) {
+        guard !hasIndexes else { return }
+        if Directories.exists(path(".index")), Directories.exists(path(".timeindex")),
+            let offsets = try SparseIndex(.offsets, file: LogFile(path(".index"), .read)),
+            let times = try SparseIndex(.times, file: LogFile(path(".timeindex"), .read)),
+            try offsets.last?.value ?? 0 < size || size == 0
+        {
+            self.offsets = offsets
+            self.times = times
+            largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
+            hasIndexes = true
+        } else {
+            try rebuildIndexes("an index is missing or has an impossible length")
+        }
+    }
+
+    /// Makes the indexes from the batches' headers.
+    private func rebuildIndexes(_ reason: String) throws(StorageError) {
+        let wasClosed = isClosed
+        let (size, endOffset) = (size, endOffset)
+        offsets = SparseIndex(.offsets)
+        times = SparseIndex(.times)
+        largest = nil
+        bytesSinceIndexEntry = 0
+        hasIndexes = true
+        isClosed = false
+        let result = try scan(try file(), from: 0, offset: baseOffset, fileSize: size, checksumsFrom: .max)
+        environment.report(
+            RecoveryEvent(kind: .rebuilt, path: path(".index"), offset: baseOffset, position: 0, bytes: self.size, reason: reason))
+        if let problem = result.problem {
+            // What is readable is served; the rest of the segment keeps its place.
+            environment.report(
+                RecoveryEvent(
+                    kind: .damaged, path: path(".log"), offset: self.endOffset, position: problem.position,
+                    bytes: size - problem.position, reason: problem.reason))
+        }
+        if wasClosed { _ = try close() }
+        self.size = size
+        self.endOffset = endOffset
+    }
+
+    struct Place {
+        let header: RecordBatchHeader
+        let position: Int64
+    }
+
+    /// The batch that contains `offset`; nil at the end of the segment.
+    func batch(containing offset: Int64) throws(StorageError) -> Place? {
+        guard offset >= baseOffset, offset < endOffset else { return nil }
+        try openIndexes()
+        var hint = try offsets.last(keyAtMost: offset - baseOffset)
+        if let entry = hint, try !isRight(entry) {
+            try rebuildIndexes("entry for offset \(entry.key + baseOffset) does not point to its batch")
+            try openIndexes()
+            hint = try offsets.last(keyAtMost: offset - baseOffset)
+        }
+        return try first(from: hint?.value ?? 0, offset: (hint?.key ?? 0) + baseOffset) { $0.nextOffset > offset }
+    }
+
+    private func isRight(_ entry: SparseIndex.Entry) throws(StorageError) -> Bool {
+        guard entry.value < size else { return false }
+        var scanner = BatchScanner(
+            try file(), from: entry.value, to: size, offset: entry.key + baseOffset, checksumsFrom: .max, chunkSize: RecordBatchHeader.size)
+        if case .batch = try scanner.next() { return true }
+        return false
+    }
+
+    private func first(
+        from position: Int64, offset: Int64, where isWanted: (RecordBatchHeader) -> Bool
+    ) throws(StorageError) -> Place? {
+        let file = try file()
+        var scanner = BatchScanner(file, from: position, to: size, offset: offset, checksumsFrom: .max, chunkSize: 1 << 12)
+        while true {
+            switch try scanner.next() {
+            case .batch(let header, let position):
+                if isWanted(header) { return Place(header: header, position: position) }
+            case .end: return nil
+            case .invalid(let problem): throw damaged(problem)
+            }
+        }
+    }
+
+    /// The last end of a batch at or before the position `limit`, and after `start`, where the batch with `offset` begins;
+    /// nil when that batch ends later.
+    func lastBatchEnd(
+        atMost limit: Int64, from start: Int64, offset: Int64
+    ) throws(StorageError) -> (position: Int64, offset: Int64)? {
+        try openIndexes()
+        var from: (position: Int64, offset: Int64) = (start, offset)
+        if let entry = try offsets.last(valueAtMost: limit), entry.value > start, try isRight(entry) {
+            from = (entry.value, entry.key + baseOffset)
+        }
+        var scanner = BatchScanner(
+            try file(), from: from.position, to: size, offset: from.offset, checksumsFrom: .max, chunkSize: 1 << 12)
+        var end: (position: Int64, offset: Int64)? = from.position > start ? from : nil
+        while true {
+            switch try scanner.next() {
+            case .batch:
+                guard scanner.position <= limit else { return end }
+                end = (scanner.position, scanner.offset)
+            case .end: return end
+            case .invalid(let problem): throw damaged(problem)
+            }
+        }
+    }
+
+    private func damaged(_ problem: BatchScanner.Problem) -> StorageError {
+        StorageError(.storageError, "\(path(".log")) is damaged at byte \(problem.position): \(problem.reason)")
+    }
+
+    /// Goes over all batches from the one that contains `offset` on.
+    func forEachBatch(from offset: Int64, _ body: (Place) throws(StorageError) -> Void) throws(StorageError) {
+        guard let start = try batch(containing: max(offset, baseOffset)) else { return }
+        var scanner = BatchScanner(
+            try file(), from: start.position, to: size, offset: start.header.baseOffset, checksumsFrom: .max, chunkSize: 1 << 16)
+        while true {
+            switch try scanner.next() {
+            case .batch(let header, let position): try body(Place(header: header, position: position))
+            case .end: return
+            case .invalid(let problem): throw damaged(problem)
+            }
+        }
+    }
+
+    /// The largest timestamp and the batch that has it; nil when no record has one.
+    func largestTimestamp() throws(StorageError) -> TimestampOffset? {
+        try openIndexes()
+        return largest
+    }
+
+    /// When the file was last written to, milliseconds since 1970: the age of records without timestamps.
+    func modified() -> Int64 {
+        var status = stat()
+        guard stat(path(".log"), &status) == 0 else { return environment.clock() }
+        return Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
+    }
+
+    /// The first batch with a record at or after `timestamp`.
+    func batch(atOrAfter timestamp: Int64) throws(StorageError) -> Place? {
+        try openIndexes()
+        let hint = try times.last(keyAtMost: timestamp)
+        guard let start = try batch(containing: (hint?.value ?? 0) + baseOffset) else { return nil }
+        return try first(from: start.position, offset: start.header.baseOffset) { $0.maxTimestamp >= timestamp }
+    }
+
+    func bytes(of place: Place) throws(StorageError) -> [UInt8] {
+        try file().read(at: place.position, count: place.header.totalSize)
+    }
+
+    /// All files that belong to it.
+    var paths: [String] { [".log", ".index", ".timeindex", ".txnindex", ".snapshot"].map(path) }
+}
