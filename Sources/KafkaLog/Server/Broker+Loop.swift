@@ -13,6 +13,9 @@ extension Broker {
     /// How many bytes a connection may receive or send before the others get their turn.
     private static var turnBytes: Int { 1 << 20 }
 
+    /// How often it is noted how far the logs are on disk: what a start after a crash has to read.
+    private static var checkpointMilliseconds: Int64 { 60_000 }
+
     /// Registers what has to be waited for besides connections.
     func prepare() throws(SocketError) {
         nextConnectionID = Key.firstConnection
@@ -21,6 +24,7 @@ extension Broker {
         try poller.add(storageWakeUpDescriptor, key: Key.storage, .read)
         timers.add(.idleConnections, at: clock.now + idleSweepMilliseconds)
         timers.add(.retention, at: clock.now + Int64(configuration.retentionCheckMilliseconds))
+        timers.add(.checkpoint, at: clock.now + Broker.checkpointMilliseconds)
     }
 
     /// Runs until told to stop. Only the broker's thread calls it, once.
@@ -88,6 +92,9 @@ extension Broker {
             case .retention:
                 applyRetention(now: now)
                 timers.add(.retention, at: now + Int64(configuration.retentionCheckMilliseconds))
+            case .checkpoint:
+                checkpoint()
+                timers.add(.checkpoint, at: now + Broker.checkpointMilliseconds)
             case .acceptAgain: try? poller.change(listener.descriptor, key: Key.listener, .read)
             }
         }

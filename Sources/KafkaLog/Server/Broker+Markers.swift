@@ -49,19 +49,20 @@ extension Broker {
         for name in pending.unwritten where exists(name) {
             do throws(RequestFailure) {
                 let state = try partition(name)
-                let result: AppendResult? = try RequestFailure.fromStorage { () throws(StorageError) in
+                let result = try RequestFailure.fromStorage { () throws(StorageError) in
                     try state.log.appendMarker(
                         producerID: markers.producer.producerID, producerEpoch: markers.producer.epoch, commit: markers.commit,
                         coordinatorEpoch: markers.coordinatorEpoch)
                 }
                 markAdvanced(state)
-                guard let result else { continue }
                 hasUnflushedStorage = true
                 if result.acknowledgedAt > state.log.highWatermark {
                     pending.undurable[name] = result.acknowledgedAt
                     state.waitingMarkers.append(pending)
                 }
             } catch {
+                // A marker from the past: the producer has a newer epoch there, its transaction is over.
+                guard error.code == .kafkaStorageError else { continue }
                 refused.append(name)
                 if !pending.hasComplained {
                     pending.hasComplained = true

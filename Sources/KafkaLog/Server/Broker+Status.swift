@@ -4,6 +4,7 @@ import KafkaLogStorage
 extension Broker {
     var status: LogServerStatus {
         if let storageFailure { return .offline(reason: storageFailure.message) }
+        if let failure = directory.failure { return .offline(reason: failure.message) }
         return .ready
     }
 
@@ -20,8 +21,8 @@ extension Broker {
         statistics.connectionsAccepted = counters.connectionsAccepted
         statistics.connectionsRefused = counters.connectionsRefused
         let syncs = directory.syncStatistics
-        statistics.fsyncs = syncs.count
-        statistics.fsyncSeconds = syncs.seconds
+        statistics.fsyncs = syncs.fileSyncs
+        statistics.fsyncSeconds = Double(syncs.nanoseconds) / 1e9
         for (state, count) in transactions.countByState() where [.ongoing, .prepareCommit, .prepareAbort].contains(state) {
             statistics.openTransactions += count
         }

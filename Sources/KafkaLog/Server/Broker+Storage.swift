@@ -23,7 +23,28 @@ extension Broker {
         let state = PartitionState(name: name, log: log)
         partitions[name] = state
         logRecovery()
+        endUnknownTransactions(state)
         return state
+    }
+
+    /// A transaction that is open in a partition, and that the coordinator knows nothing of, would hold the last stable offset
+    /// for ever. The journal can have lost its beginning only if nobody was told that it had begun.
+    private func endUnknownTransactions(_ state: PartitionState) {
+        for (producerID, firstOffset) in state.log.ongoingTransactions {
+            guard !transactions.knows(producerID: producerID, .init(state.name.topic, state.name.partition)),
+                let epoch = state.log.epoch(ofProducer: producerID)
+            else { continue }
+            let fields: KeyValuePairs = ["partition": "\(state.name)", "producer": "\(producerID)", "offset": "\(firstOffset)"]
+            do throws(StorageError) {
+                _ = try state.log.appendMarker(
+                    producerID: producerID, producerEpoch: epoch, commit: false,
+                    coordinatorEpoch: configuration.transactions.coordinatorEpoch)
+                hasUnflushedStorage = true
+                configuration.log(LogEvent(.warning, "aborted a transaction that no producer will end", fields))
+            } catch {
+                configuration.log(LogEvent(.error, "cannot abort a transaction that no producer will end: \(error.message)", fields))
+            }
+        }
     }
 
     /// The same for a client that says which leader it believes in (-1: does not say).
@@ -84,13 +105,22 @@ extension Broker {
     }
 
     func applyRetention(now: Int64) {
-        do {
+        guard storageFailure == nil else { return }
+        do throws(StorageError) {
             try directory.applyRetention()
-            try directory.checkpoint()
         } catch {
             configuration.log(LogEvent(.error, "retention failed", ["reason": error.message]))
         }
         logRecovery()
+    }
+
+    func checkpoint() {
+        guard storageFailure == nil else { return }
+        do throws(StorageError) {
+            try directory.checkpoint()
+        } catch {
+            configuration.log(LogEvent(.error, "a checkpoint of the logs failed", ["reason": error.message]))
+        }
     }
 
     /// Says what recovery cut or found damaged.

@@ -95,6 +95,7 @@ enum BrokerTimer {
     case markers(PendingMarkers)
     case idleConnections
     case retention
+    case checkpoint
     case acceptAgain
 }
 

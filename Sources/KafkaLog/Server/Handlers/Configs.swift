@@ -56,7 +56,7 @@ extension Broker {
             guard let topic = directory.topics[name] else {
                 throw RequestFailure(.unknownTopicOrPartition, "there is no topic \(name)")
             }
-            return topicSettings(topic)
+            return try topicSettings(topic)
         case ResourceType.broker:
             guard name.isEmpty || name == String(configuration.nodeID) else {
                 throw RequestFailure(.invalidRequest, "there is no broker \(name), only \(configuration.nodeID)")
@@ -67,8 +67,8 @@ extension Broker {
         }
     }
 
-    private func topicSettings(_ topic: Topic) -> [Setting] {
-        let effective = directory.configuration(of: topic)
+    private func topicSettings(_ topic: Topic) throws(RequestFailure) -> [Setting] {
+        let effective = try RequestFailure.fromStorage { () throws(StorageError) in try directory.configuration(of: topic) }
         let settings = [
             Setting(name: "cleanup.policy", value: effective.cleanupPolicy.rawValue, kind: .list),
             Setting(name: "compression.type", value: "producer", kind: .string),
@@ -169,7 +169,9 @@ extension Broker {
             }
         }
         try RequestFailure.fromStorage { () throws(StorageError) in
-            try directory.alterTopic(topic.name, overrides: overrides, validateOnly: validateOnly)
+            var configuration = configuration.topicDefaults
+            for (name, value) in overrides { try configuration.set(name, to: value) }
+            if !validateOnly { try directory.setOverrides(overrides, of: topic.name) }
         }
     }
 }

@@ -39,7 +39,7 @@ extension Broker {
                     if request.validateOnly {
                         try checkRoom(for: count)
                         try RequestFailure.fromStorage { () throws(StorageError) in
-                            try directory.validateTopic(wanted.name, partitions: count, overrides: overrides)
+                            try directory.validateNewTopic(wanted.name, partitions: count, overrides: overrides)
                         }
                     } else {
                         let topic = try createTopic(wanted.name, partitions: count, overrides: overrides)
