@@ -59,23 +59,38 @@ final class MemoryHome: ColdState {
     }
 
     func scanTimers(
-        _ namespace: UInt16, after: Int64, upTo end: Int64, _ body: (Int64, UnsafeRawBufferPointer) -> Bool
+        _ namespace: UInt16, after: Int64, upTo last: Int64,
+        _ body: (Int64, UnsafeRawBufferPointer) throws(StateError) -> Bool
     ) throws(StateError) {
-        for timer in timers[namespace, default: []].sorted(by: { $0.end < $1.end }) where timer.end > after && timer.end <= end {
-            guard timer.key.withUnsafeBytes({ body(timer.end, $0) }) else { return }
+        for timer in timers[namespace, default: []].sorted(by: { $0.end < $1.end })
+        where timer.end > after && timer.end <= last {
+            guard try lend(timer.key, [], { key, _ throws(StateError) in try body(timer.end, key) }) else { return }
         }
     }
 
-    func firstTimer(_ namespace: UInt16, after end: Int64) throws(StateError) -> Int64? {
-        timers[namespace, default: []].map(\.end).filter { $0 > end }.min()
+    func firstTimer(_ namespace: UInt16, after: Int64) throws(StateError) -> Int64? {
+        timers[namespace, default: []].map(\.end).filter { $0 > after }.min()
     }
 
     func scan(
-        _ namespace: UInt16, prefix: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
+        _ namespace: UInt16, prefix: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(StateError) -> Bool
     ) throws(StateError) {
         for (entry, value) in values.sorted(by: { $0.key < $1.key })
         where entry.namespace == namespace && entry.key.starts(with: prefix) {
-            guard entry.key.withUnsafeBytes({ key in value.withUnsafeBytes { body(key, $0) } }) else { return }
+            guard try lend(entry.key, value, body) else { return }
         }
     }
+}
+
+/// A typed throw does not pass `withUnsafeBytes`.
+private func lend(
+    _ key: [UInt8], _ value: [UInt8], _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(StateError) -> Bool
+) throws(StateError) -> Bool {
+    let result: Result<Bool, StateError> = key.withUnsafeBytes { key in
+        value.withUnsafeBytes { value in
+            do throws(StateError) { return .success(try body(key, value)) } catch { return .failure(error) }
+        }
+    }
+    return try result.get()
 }
