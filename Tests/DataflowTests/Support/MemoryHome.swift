@@ -1,8 +1,14 @@
 import Dataflow
 import State
 
+/// What a test's task needs of a home.
+protocol TestHome: ColdState {
+    /// `watermark`: what the operators had been advanced to when the changes were frozen.
+    func apply(_ changes: ChangeSet, epoch: Int, watermark: Int64) throws
+}
+
 /// A home in a dictionary: applies the changes of epochs and derives timers like the real one, stale ones included.
-final class MemoryHome: ColdState {
+final class MemoryHome: TestHome {
     struct Entry: Hashable, Comparable {
         var namespace: UInt16
         var key: [UInt8]
@@ -24,10 +30,15 @@ final class MemoryHome: ColdState {
         var key: [UInt8]
     }
 
-    init(timed: UInt16) { self.timed = timed }
+    private let lateness: Int64
 
-    func apply(_ changes: ChangeSet, watermark: Int64) {
-        timers[timed] = timers[timed, default: []].filter { $0.end > watermark }
+    init(timed: UInt16, lateness: Int64) {
+        self.timed = timed
+        self.lateness = lateness
+    }
+
+    func apply(_ changes: ChangeSet, epoch: Int, watermark: Int64) {
+        timers[timed] = timers[timed, default: []].filter { $0.end > watermark - lateness }
         changes.forEach { change in
             let entry = Entry(namespace: change.namespace, key: [UInt8](change.key))
             switch change.kind {
