@@ -11,11 +11,12 @@ package protocol ColdState: AnyObject {
 
     /// The keys with a timer entry in (`after`, `upTo`], by (end, key); entries may be stale.
     func scanTimers(
-        _ namespace: UInt16, after: Int64, upTo end: Int64, _ body: (_ end: Int64, _ key: UnsafeRawBufferPointer) throws(StateError) -> Bool
+        _ namespace: UInt16, after: Int64, upTo last: Int64,
+        _ body: (_ end: Int64, _ key: UnsafeRawBufferPointer) throws(StateError) -> Bool
     ) throws(StateError)
 
-    /// The smallest end above `end` among the timers.
-    func firstTimer(_ namespace: UInt16, after end: Int64) throws(StateError) -> Int64?
+    /// The smallest end above `after` among the timers.
+    func firstTimer(_ namespace: UInt16, after: Int64) throws(StateError) -> Int64?
 
     /// Every entry whose key begins with `prefix`, by key.
     func scan(

@@ -80,7 +80,7 @@ private let kinds: [WindowDefinition.Kind] = [
     .session(gap: 100_000, max: nil), .tumbling(size: 100), .tumbling(size: 1),
 ]
 
-@Test(arguments: 0..<40)
+@Test(arguments: 0..<35)
 func windowsAnswerLikeThePlainModelWhateverTheBatches(round: Int) throws {
     let seed = UInt64(round) &* 7919 &+ 1
     print("seed \(seed)")
@@ -89,7 +89,7 @@ func windowsAnswerLikeThePlainModelWhateverTheBatches(round: Int) throws {
     let bound = Int64([0, 20, 150, 600][random.below(4)])
     let lateness = Int64(random.chance(40) ? random.below(300) : 0)
     let rows = randomRows(
-        1500, keys: 1 + random.below(12), step: [1, 3, 20, 80][random.below(4)], disorder: [0, 50, 400][random.below(3)],
+        1000, keys: 1 + random.below(12), step: [1, 3, 20, 80][random.below(4)], disorder: [0, 50, 400][random.below(3)],
         using: &random)
     let definition = definition(kind, lateness: lateness)
 

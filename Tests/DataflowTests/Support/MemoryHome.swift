@@ -1,8 +1,14 @@
 import Dataflow
 import State
 
+/// What a test's task needs of a home.
+protocol TestHome: ColdState {
+    /// `watermark`: what the operators had been advanced to when the changes were frozen.
+    func apply(_ changes: ChangeSet, epoch: Int, watermark: Int64) throws
+}
+
 /// A home in a dictionary: applies the changes of epochs and derives timers like the real one, stale ones included.
-final class MemoryHome: ColdState {
+final class MemoryHome: TestHome {
     struct Entry: Hashable, Comparable {
         var namespace: UInt16
         var key: [UInt8]
@@ -24,10 +30,15 @@ final class MemoryHome: ColdState {
         var key: [UInt8]
     }
 
-    init(timed: UInt16) { self.timed = timed }
+    private let lateness: Int64
 
-    func apply(_ changes: ChangeSet, watermark: Int64) {
-        timers[timed] = timers[timed, default: []].filter { $0.end > watermark }
+    init(timed: UInt16, lateness: Int64) {
+        self.timed = timed
+        self.lateness = lateness
+    }
+
+    func apply(_ changes: ChangeSet, epoch: Int, watermark: Int64) {
+        timers[timed] = timers[timed, default: []].filter { $0.end > watermark - lateness }
         changes.forEach { change in
             let entry = Entry(namespace: change.namespace, key: [UInt8](change.key))
             switch change.kind {
@@ -59,23 +70,38 @@ final class MemoryHome: ColdState {
     }
 
     func scanTimers(
-        _ namespace: UInt16, after: Int64, upTo end: Int64, _ body: (Int64, UnsafeRawBufferPointer) -> Bool
+        _ namespace: UInt16, after: Int64, upTo last: Int64,
+        _ body: (Int64, UnsafeRawBufferPointer) throws(StateError) -> Bool
     ) throws(StateError) {
-        for timer in timers[namespace, default: []].sorted(by: { $0.end < $1.end }) where timer.end > after && timer.end <= end {
-            guard timer.key.withUnsafeBytes({ body(timer.end, $0) }) else { return }
+        for timer in timers[namespace, default: []].sorted(by: { $0.end < $1.end })
+        where timer.end > after && timer.end <= last {
+            guard try lend(timer.key, [], { key, _ throws(StateError) in try body(timer.end, key) }) else { return }
         }
     }
 
-    func firstTimer(_ namespace: UInt16, after end: Int64) throws(StateError) -> Int64? {
-        timers[namespace, default: []].map(\.end).filter { $0 > end }.min()
+    func firstTimer(_ namespace: UInt16, after: Int64) throws(StateError) -> Int64? {
+        timers[namespace, default: []].map(\.end).filter { $0 > after }.min()
     }
 
     func scan(
-        _ namespace: UInt16, prefix: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
+        _ namespace: UInt16, prefix: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(StateError) -> Bool
     ) throws(StateError) {
         for (entry, value) in values.sorted(by: { $0.key < $1.key })
         where entry.namespace == namespace && entry.key.starts(with: prefix) {
-            guard entry.key.withUnsafeBytes({ key in value.withUnsafeBytes { body(key, $0) } }) else { return }
+            guard try lend(entry.key, value, body) else { return }
         }
     }
+}
+
+/// A typed throw does not pass `withUnsafeBytes`.
+private func lend(
+    _ key: [UInt8], _ value: [UInt8], _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(StateError) -> Bool
+) throws(StateError) -> Bool {
+    let result: Result<Bool, StateError> = key.withUnsafeBytes { key in
+        value.withUnsafeBytes { value in
+            do throws(StateError) { return .success(try body(key, value)) } catch { return .failure(error) }
+        }
+    }
+    return try result.get()
 }
