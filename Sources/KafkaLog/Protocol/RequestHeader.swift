@@ -42,10 +42,12 @@ package struct RequestFrame {
     /// Whether the version of the request is one that the log speaks.
     package var isSupported: Bool { api.map { $0.versions.contains(header.version) } ?? false }
 
+    /// Reads the body. What follows the last field is passed over, as Kafka does: librdkafka 2.16 asks for the metadata of all
+    /// topics with an array length of four bytes where one belongs, so that three bytes are left.
     package func decode<Request: RequestMessage>(_ type: Request.Type) throws(CodecError) -> Request {
         precondition(api == Request.api)
         var reader = WireReader(body, version: header.version, flexible: Request.api.isFlexible(header.version))
-        return try reader.readToEnd(type)
+        return try reader.read(type)
     }
 }
 

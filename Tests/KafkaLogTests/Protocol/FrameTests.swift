@@ -63,6 +63,11 @@ struct SplitMix64 {
     #expect(throws: CodecError.self) { try RequestFrame(Bytes([0, 18, 0])) }
 }
 
+@Test func librdkafkasRequestForAllTopicsIsReadThoughBytesAreLeft() throws {
+    let frame = try RequestFrame(Bytes(bytes(hexadecimal: "0003000c00000003000772646b61666b610000000000010000")))
+    #expect(try frame.decode(MetadataRequest.self).topics == nil)
+}
+
 @Test func recordsAreAViewOfTheFrame() throws {
     let request = ProduceRequest { $0.topics = [.init { $0.name = "t"; $0.partitions = [.init { $0.records = .bytes(Bytes([1, 2, 3])) }] }] }
     let bytes = Bytes(joined(try request.frame(version: 9, correlationID: 1, clientID: nil)).dropFirst(4))
