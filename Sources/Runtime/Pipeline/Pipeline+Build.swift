@@ -74,16 +74,16 @@ extension Pipeline {
         _ plan: TransformPlan, _ registry: inout StateRegistry, _ namespace: UInt16, _ home: Home, memory: Int
     ) throws(StateError) -> Node {
         switch plan.operation {
-        case .filter(let predicate):
-            return Node(plan.name, .filter(predicate))
+        case .filter(let condition):
+            return Node(plan.name, .filter(Reference(Filter(condition))))
         case .select(let columns):
-            return Node(plan.name, .select(plan.output, columns.map(\.expression)))
+            return Node(plan.name, .select(Reference(Projection(columns))))
         case .dedupe(let dedupe):
-            let op = DedupeOperator(
-                name: plan.name, input: plan.input, columns: dedupe.columns, within: dedupe.within, namespace: namespace,
-                set: DedupeSet(within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.directory + ".ids"))
+            let remembered = DedupeSet(
+                within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.directory + ".ids")
+            let op = Dedupe(input: plan.input, by: dedupe.columns, within: dedupe.within, remembered: remembered)
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
-            return Node(plan.name, .dedupe(op))
+            return Node(plan.name, .dedupe(op), namespace: namespace)
         case .window(let window):
             var input = plan.input
             var extras: [TypedExpression] = []
@@ -109,7 +109,7 @@ extension Pipeline {
             guard let op = WindowOperator(definition, .init(windows: namespace, sets: namespace + 1), home: home), op.output == plan.output
             else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
-            return Node(plan.name, .window(op, extras: extras))
+            return Node(plan.name, .window(op, extras: extras), namespace: namespace)
         }
     }
 }

@@ -11,21 +11,31 @@ final class Pipeline {
     /// A transform and what reads its result.
     final class Node {
         enum Operation {
-            case filter(TypedExpression)
-            case select(Schema, [TypedExpression])
-            case dedupe(DedupeOperator)
+            case filter(Reference<Filter>)
+            case select(Reference<Projection>)
+            case dedupe(Dedupe)
             /// `extras` are computed for the window and stand behind the columns of its input.
             case window(WindowOperator, extras: [TypedExpression])
         }
 
         let name: String
         let operation: Operation
+        /// The first of its state's; 0 without state.
+        let namespace: UInt16
         var targets = Targets()
 
-        init(_ name: String, _ operation: Operation) {
+        init(_ name: String, _ operation: Operation, namespace: UInt16 = 0) {
             self.name = name
             self.operation = operation
+            self.namespace = namespace
         }
+    }
+
+    /// An operator that is a value and keeps its scratch memory from batch to batch.
+    final class Reference<Value> {
+        var value: Value
+
+        init(_ value: Value) { self.value = value }
     }
 
     /// What reads a stage.
@@ -94,23 +104,12 @@ final class Pipeline {
         _ now: ContinuousClock.Instant
     ) throws(StateError) {
         switch node.operation {
-        case .filter(let predicate):
+        case .filter(let filter):
             var kept = batch
-            predicate.select(&kept, &scratch)
-            var next = 0
-            for row in batch.selection {
-                if next < kept.selection.count, kept.selection[next] == row {
-                    next += 1
-                } else {
-                    fates.raise(Int(row), to: .filtered)
-                }
-            }
+            filter.value.process(&kept, fates: &fates)
             try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, now)
-        case .select(let schema, let expressions):
-            var projected = batch
-            projected.schema = schema
-            projected.columns = expressions.map { $0.evaluate(batch, &scratch) }
-            try deliver(projected, to: node.targets, watermark, &fates, isSource: isSource, now)
+        case .select(let projection):
+            try deliver(projection.value.process(batch), to: node.targets, watermark, &fates, isSource: isSource, now)
         case .dedupe(let dedupe):
             var kept = batch
             try dedupe.process(&kept, fates: &fates)
@@ -139,7 +138,7 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): sum += window.memory
-            case .dedupe(let dedupe): sum += dedupe.memory
+            case .dedupe(let dedupe): sum += dedupe.remembered.memory
             case .filter, .select: break
             }
         }
@@ -151,7 +150,7 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): sum += window.keyCount
-            case .dedupe(let dedupe): sum += dedupe.keyCount
+            case .dedupe(let dedupe): sum += dedupe.remembered.count
             case .filter, .select: break
             }
         }
@@ -183,7 +182,7 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): window.freeze(epoch: epoch, into: &changes)
-            case .dedupe(let dedupe): dedupe.freeze(epoch: epoch, watermark: watermark, into: &changes)
+            case .dedupe(let dedupe): dedupe.remembered.freeze(epoch: epoch, watermark: watermark, into: &changes)
             case .filter, .select: break
             }
         }
@@ -212,7 +211,7 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): if !isHomeEmpty { try window.noteHomeIsNotEmpty() }
-            case .dedupe(let dedupe): if !isHomeEmpty { try dedupe.load(from: home) }
+            case .dedupe(let dedupe): if !isHomeEmpty { try dedupe.remembered.load(from: home) }
             case .filter, .select: break
             }
         }
@@ -238,7 +237,8 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): if try window.load(change, epoch: header.reference.epoch) { return }
-            case .dedupe(let dedupe): if try dedupe.load(change) { return }
+            case .dedupe(let dedupe):
+                if change.namespace == node.namespace { return try dedupe.remembered.load(change) }
             case .filter, .select: break
             }
         }
