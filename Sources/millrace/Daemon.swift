@@ -54,6 +54,7 @@ struct Daemon {
             line.emit(level, event.message, [:])
         }
         do {
+            try FileManager.default.createDirectory(atPath: configuration.directory, withIntermediateDirectories: true)
             let server = try LogServer(configuration: configuration)
             try server.start()
             LogMetrics(metrics).follow(server)

@@ -13,7 +13,7 @@ struct LogMetrics {
         _ = registry.onCollect { [weak server] in
             guard let server else { return }
             let now = server.statistics()
-            func set(_ name: String, _ help: String, _ labels: MetricLabels = [:], _ value: Double) {
+            func set(_ name: String, _ help: String, _ value: Double, _ labels: MetricLabels = [:]) {
                 registry.level(name, help: help, isCounter: name.hasSuffix("_total"), labels).set(value)
             }
             set("millrace_log_bytes_in_total", "Bytes of record batches appended.", Double(now.bytesIn))
@@ -24,9 +24,9 @@ struct LogMetrics {
             set("millrace_log_fsyncs_total", "Group commits to disk.", Double(now.fsyncs))
             set("millrace_log_fsync_seconds_total", "Time spent in fsync.", now.fsyncSeconds)
             set("millrace_log_open_transactions", "Transactions under way.", Double(now.openTransactions))
-            for (api, count) in now.requests { set("millrace_log_requests_total", "Requests.", ["api": api], Double(count)) }
-            for (state, count) in now.groupsByState { set("millrace_log_groups", "Consumer groups.", ["state": state], Double(count)) }
-            for (topic, of) in now.topics { set("millrace_log_topic_bytes", "Bytes on disk.", ["topic": topic], Double(of.logBytes)) }
+            for (api, count) in now.requests { set("millrace_log_requests_total", "Requests.", Double(count), ["api": api]) }
+            for (state, count) in now.groupsByState { set("millrace_log_groups", "Consumer groups.", Double(count), ["state": state]) }
+            for (topic, of) in now.topics { set("millrace_log_topic_bytes", "Bytes on disk.", Double(of.logBytes), ["topic": topic]) }
         }
     }
 }

@@ -62,12 +62,12 @@ struct ProduceCommand {
 
 /// The value of one string field of each line. A line without it, or that is no JSON, is a record without a key.
 private struct KeyReader {
-    private let decoder: JSONDecoder?
+    private let decoder: Formats.JSONDecoder?
     private var batch: Batch
     private var failures: [DecodeFailure] = []
 
     init(_ field: String?) {
-        decoder = field.map { JSONDecoder(fields: [DecodedField($0, .string)]) }
+        decoder = field.map { Formats.JSONDecoder(fields: [DecodedField($0, .string)]) }
         batch = Batch(schema: decoder?.schema ?? Schema([]))
     }
 

@@ -77,7 +77,7 @@ extension JobSession {
         frozen = [:]
         var answers = 0
         while answers < workers.count {
-            for answer in reply.wait(until: .distantFuture) {
+            for answer in reply.wait() {
                 answers += 1
                 switch answer {
                 case .failed(_, let failure): throw failure

@@ -63,7 +63,7 @@ final class Maintenance: Sendable {
 
     private func run() {
         while true {
-            for request in requests.wait(until: .distantFuture) {
+            for request in requests.wait() {
                 switch request {
                 case .stop: return
                 case .flush(let flush):

@@ -106,7 +106,10 @@ extension Pipeline {
             let definition = WindowDefinition(
                 name: plan.name, input: input, groupBy: window.groupBy, kind: kind, allowedLateness: window.allowedLateness,
                 aggregates: aggregates)
-            guard let op = WindowOperator(definition, .init(windows: namespace, sets: namespace + 1), home: home), op.output == plan.output
+            // The plan calls an aggregate nullable that may be; the window knows which are. Names and types have to agree.
+            guard let op = WindowOperator(definition, .init(windows: namespace, sets: namespace + 1), home: home),
+                op.output.fields.map(\.name) == plan.output.fields.map(\.name),
+                op.output.fields.map(\.type) == plan.output.fields.map(\.type)
             else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .window(op, extras: extras), namespace: namespace)

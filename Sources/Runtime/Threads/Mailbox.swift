@@ -22,6 +22,16 @@ final class Mailbox<Message: Sendable>: @unchecked Sendable {
         return all
     }
 
+    /// All that has arrived, waiting for the first.
+    func wait() -> [Message] {
+        condition.lock()
+        defer { condition.unlock() }
+        while messages.isEmpty { condition.wait() }
+        let all = messages
+        messages.removeAll(keepingCapacity: true)
+        return all
+    }
+
     /// All that has arrived, waiting for the first until `deadline`; empty when it passes.
     func wait(until deadline: Date) -> [Message] {
         condition.lock()
