@@ -37,6 +37,7 @@ package final class JSONDecoder {
     private let isFailed: UnsafeMutablePointer<Bool>
     private let stack: UnsafeMutablePointer<Int32>
     private let keyScratch: UnsafeMutablePointer<UInt8>
+    private let remembered: UnsafeMutablePointer<RememberedKey>
 
     /// Records decoded at a time: their bytes and slots fit the first-level cache when they are of the usual size.
     static let chunkLength = 64
@@ -54,6 +55,8 @@ package final class JSONDecoder {
         self.isFailed = .allocate(capacity: Self.chunkLength)
         self.stack = .allocate(capacity: limits.depthMax + 1)
         self.keyScratch = .allocate(capacity: 6 * tree.keyLengthMax + 1)
+        self.remembered = .allocate(capacity: RememberedKey.count)
+        remembered.initialize(repeating: RememberedKey(), count: RememberedKey.count)
     }
 
     deinit {
@@ -61,6 +64,7 @@ package final class JSONDecoder {
         isFailed.deallocate()
         stack.deallocate()
         keyScratch.deallocate()
+        remembered.deallocate()
     }
 
     /// Decodes `payloads` into `batch`, whose schema is this decoder's; what was in it is forgotten.
@@ -75,6 +79,8 @@ package final class JSONDecoder {
         precondition(batch.columns.count == fields.count, "the batch has the columns of the decoder's schema")
         precondition(
             payloads.reduce(0) { $0 + $1.count } <= Int(UInt32.max), "the payloads of one run are together at most 4 GiB")
+        let longest = payloads.reduce(0) { $1.count <= limits.recordLengthMax ? max($0, $1.count) : $0 }
+        let indexer = indexer.reserve(longest)
         batch.removeAll()
         batch.rowCount = payloads.count
         for index in batch.columns.indices { batch.columns[index].resize(to: payloads.count) }
@@ -82,23 +88,24 @@ package final class JSONDecoder {
         tree.withPointers { nodes, entries, keyBytes in
             let locator = JSONLocator(
                 nodes: nodes, nodeCount: tree.nodes.count, entries: entries, keyBytes: keyBytes,
-                keyLengthMax: tree.keyLengthMax, keyScratch: keyScratch, stack: stack, depthMax: limits.depthMax)
+                keyLengthMax: tree.keyLengthMax, keyScratch: keyScratch, remembered: remembered, stack: stack,
+                depthMax: limits.depthMax)
             var first = 0
             while first < payloads.count {
                 let count = min(Self.chunkLength, payloads.count - first)
-                decodeChunk(payloads, first..<first + count, locator, into: &batch, &failures)
+                decodeChunk(payloads, first..<first + count, indexer, locator, into: &batch, &failures)
                 first += count
             }
         }
-        indexer.trim()
+        self.indexer.trim()
     }
 
     private func decodeChunk(
-        _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ rows: Range<Int>, _ locator: JSONLocator,
+        _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ rows: Range<Int>, _ indexer: OpaquePointer, _ locator: JSONLocator,
         into batch: inout Batch, _ failures: inout [DecodeFailure]
     ) {
         for row in rows {
-            let fault = locate(payloads[row], locator, slots + (row - rows.lowerBound) * locator.nodeCount)
+            let fault = locate(payloads[row], indexer, locator, slots + (row - rows.lowerBound) * locator.nodeCount)
             isFailed[row - rows.lowerBound] = fault.kind != .none
             if fault.kind != .none { note(fault, row, payloads[row]) }
         }
@@ -112,12 +119,12 @@ package final class JSONDecoder {
 
     @inline(__always)
     private func locate(
-        _ payload: UnsafeRawBufferPointer, _ locator: JSONLocator, _ slots: UnsafeMutablePointer<ValueSlot>
+        _ payload: UnsafeRawBufferPointer, _ indexer: OpaquePointer, _ locator: JSONLocator,
+        _ slots: UnsafeMutablePointer<ValueSlot>
     ) -> SyntaxFault {
         guard let base = payload.baseAddress else { return SyntaxFault(kind: .null, offset: 0) }
         guard payload.count > 0 else { return SyntaxFault(kind: .empty, offset: 0) }
         guard payload.count <= limits.recordLengthMax else { return SyntaxFault(kind: .tooLong, offset: 0) }
-        guard let indexer = indexer.reserve(payload.count) else { return SyntaxFault(kind: .noMemory, offset: 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
         var tokens: UnsafePointer<UInt32>?
         var tokenCount = 0
