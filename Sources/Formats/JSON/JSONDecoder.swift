@@ -34,7 +34,7 @@ package final class JSONDecoder {
 
     private var indexer = JSONIndexer()
     private let slots: UnsafeMutablePointer<ValueSlot>
-    private let isFailed: UnsafeMutablePointer<Bool>
+    private let states: UnsafeMutablePointer<RecordState>
     private let stack: UnsafeMutablePointer<Int32>
     private let keyScratch: UnsafeMutablePointer<UInt8>
     private let remembered: UnsafeMutablePointer<RememberedKey>
@@ -52,7 +52,8 @@ package final class JSONDecoder {
             return DecimalText(precision: precision, scale: scale)
         }
         self.slots = .allocate(capacity: Self.chunkLength * tree.nodes.count)
-        self.isFailed = .allocate(capacity: Self.chunkLength)
+        self.states = .allocate(capacity: Self.chunkLength)
+        states.initialize(repeating: .failed, count: Self.chunkLength)
         self.stack = .allocate(capacity: limits.depthMax + 1)
         self.keyScratch = .allocate(capacity: 6 * tree.keyLengthMax + 1)
         self.remembered = .allocate(capacity: RememberedKey.count)
@@ -61,7 +62,7 @@ package final class JSONDecoder {
 
     deinit {
         slots.deallocate()
-        isFailed.deallocate()
+        states.deallocate()
         stack.deallocate()
         keyScratch.deallocate()
         remembered.deallocate()
@@ -105,22 +106,25 @@ package final class JSONDecoder {
         into batch: inout Batch, _ failures: inout [DecodeFailure]
     ) {
         for row in rows {
-            let fault = locate(payloads[row], indexer, locator, slots + (row - rows.lowerBound) * locator.nodeCount)
-            isFailed[row - rows.lowerBound] = fault.kind != .none
-            if fault.kind != .none { note(fault, row, payloads[row]) }
+            let position = row &- rows.lowerBound
+            let fault = locate(payloads[row], indexer, locator, slots + position &* locator.nodeCount, &states[position])
+            if fault.kind != .none {
+                states[position] = .failed
+                note(fault, row, payloads[row])
+            }
         }
         let chunk = LocatedChunk(
             payloads: payloads, rows: rows, slots: UnsafePointer(slots), nodes: locator.nodes, nodeCount: locator.nodeCount,
-            isFailed: isFailed)
+            states: states)
         for index in fields.indices { convert(index, chunk, into: &batch.columns[index]) }
-        for row in rows where !isFailed[row - rows.lowerBound] { batch.selection.append(Int32(truncatingIfNeeded: row)) }
+        for row in rows where states[row - rows.lowerBound] != .failed { batch.selection.append(Int32(truncatingIfNeeded: row)) }
         if !pending.isEmpty { settle(into: &batch, &failures) }
     }
 
     @inline(__always)
     private func locate(
         _ payload: UnsafeRawBufferPointer, _ indexer: OpaquePointer, _ locator: JSONLocator,
-        _ slots: UnsafeMutablePointer<ValueSlot>
+        _ slots: UnsafeMutablePointer<ValueSlot>, _ state: inout RecordState
     ) -> SyntaxFault {
         guard let base = payload.baseAddress else { return SyntaxFault(kind: .null, offset: 0) }
         guard payload.count > 0 else { return SyntaxFault(kind: .empty, offset: 0) }
@@ -132,7 +136,9 @@ package final class JSONDecoder {
         guard result == MILLRACE_JSON_INDEXED, let tokens, tokenCount > 0 else {
             return SyntaxFault(kind: SyntaxFault.Kind(result), offset: 0)
         }
-        return locator.locate(bytes, payload.count, tokens, tokenCount, into: slots)
+        let hasEscapes = JSONEscapes.firstBackslash(bytes, 0, payload.count) < payload.count
+        state = hasEscapes ? .escaped : .plain
+        return locator.locate(bytes, payload.count, tokens, tokenCount, hasEscapes: hasEscapes, into: slots)
     }
 
     @inline(never)

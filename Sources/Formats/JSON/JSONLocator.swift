@@ -56,10 +56,11 @@ struct JSONLocator {
     private static let array: Int32 = -2
 
     /// - Parameter tokens: where the tokens of `bytes` begin, as simdjson's first stage found them; at least one.
+    /// - Parameter hasEscapes: whether there is a backslash in `bytes`.
     /// - Parameter slots: one a node.
     func locate(
         _ bytes: UnsafePointer<UInt8>, _ count: Int, _ tokens: UnsafePointer<UInt32>, _ tokenCount: Int,
-        into slots: UnsafeMutablePointer<ValueSlot>
+        hasEscapes: Bool, into slots: UnsafeMutablePointer<ValueSlot>
     ) -> SyntaxFault {
         slots.update(repeating: .absent, count: nodeCount)
         guard bytes[Int(tokens[0])] == UInt8(ascii: "{") else { return fault(.notAnObject, Int(tokens[0])) }
@@ -67,7 +68,6 @@ struct JSONLocator {
         if bytes[Int(tokens[1])] == UInt8(ascii: "}") {
             return tokenCount == 2 ? .none : fault(.trailing, Int(tokens[2]))
         }
-        let hasEscapes = memchr(bytes, 0x5C, count) != nil
         var open = nodes[0].tableMask >= 0 ? 0 : Self.unwantedObject
         var depth = 1
         var index = 1
