@@ -28,7 +28,6 @@ extern "C" enum millrace_json_index_result millrace_json_index(
     struct millrace_json_indexer *indexer, const uint8_t *bytes, size_t count, const uint32_t **tokens,
     size_t *token_count) {
     auto &stages = *indexer->stages;
-    if (count > stages.capacity() && stages.allocate(count, 1)) return MILLRACE_JSON_NO_MEMORY;
     auto error = stages.stage1(bytes, count, simdjson::stage1_mode::regular);
     *tokens = stages.structural_indexes.get();
     *token_count = error ? 0 : stages.n_structural_indexes;
@@ -38,7 +37,6 @@ extern "C" enum millrace_json_index_result millrace_json_index(
     case simdjson::UTF8_ERROR: return MILLRACE_JSON_INVALID_UTF8;
     case simdjson::UNCLOSED_STRING: return MILLRACE_JSON_UNCLOSED_STRING;
     case simdjson::UNESCAPED_CHARS: return MILLRACE_JSON_CONTROL_CHARACTER;
-    case simdjson::MEMALLOC: return MILLRACE_JSON_NO_MEMORY;
     default: return MILLRACE_JSON_UNREADABLE;
     }
 }

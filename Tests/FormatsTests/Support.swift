@@ -45,16 +45,14 @@ extension Column {
         }
     }
 
-    var isZeroAtRow: (Int) -> Bool {
-        { row in
-            switch self.value(at: row) {
-            case .null: false
-            case .bool(let value): !value
-            case .integer(let value): value == 0
-            case .double(let bits): bits == 0
-            case .decimal(let value): value == 0
-            case .string(let utf8): utf8.isEmpty
-            }
+    func isZero(at row: Int) -> Bool {
+        switch value(at: row) {
+        case .null: false
+        case .bool(let value): !value
+        case .integer(let value): value == 0
+        case .double(let bits): bits == 0
+        case .decimal(let value): value == 0
+        case .string(let utf8): utf8.isEmpty
         }
     }
 }
@@ -84,7 +82,7 @@ func decode(
     #expect(batch.selection == batch.selection.sorted())
     var outcomes = records.indices.map { row in Decoded.row(batch.columns.map { $0.value(at: row) }) }
     for failure in failures {
-        #expect(batch.columns.allSatisfy { $0.isZeroAtRow(failure.row) })
+        #expect(batch.columns.allSatisfy { $0.isZero(at: failure.row) })
         #expect(!failure.detail.isEmpty)
         outcomes[failure.row] = .failed(failure.reason)
     }

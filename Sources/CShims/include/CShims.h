@@ -72,16 +72,15 @@ enum millrace_json_index_result {
     MILLRACE_JSON_UNCLOSED_STRING,
     /// A character below U+0020 inside a string.
     MILLRACE_JSON_CONTROL_CHARACTER,
-    MILLRACE_JSON_NO_MEMORY,
     MILLRACE_JSON_UNREADABLE,
 };
 
-/// For texts of `capacity` bytes; grows with longer ones and never shrinks. NULL when there is no memory.
+/// For texts of up to `capacity` bytes. NULL when there is no memory.
 struct millrace_json_indexer *_Nullable millrace_json_indexer_create(size_t capacity);
 
 void millrace_json_indexer_destroy(struct millrace_json_indexer *_Nonnull indexer);
 
-/// Finds where every token begins in `count` (at least one) bytes, and that they are UTF-8, that every string is closed
+/// Finds where every token begins in `count` bytes (1 ... the capacity), and that they are UTF-8, that every string is closed
 /// and free of control characters. A token is one of {}[]:, or a string, or a run of other characters that are not white
 /// space; grammar, escapes and the spelling of numbers and words are left to the caller. Reads nothing beyond `count`.
 /// `tokens` gets `token_count` ascending offsets, valid until the next call; `token_count` is 0 when it fails.

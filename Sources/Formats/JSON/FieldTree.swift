@@ -24,8 +24,9 @@ struct FieldTree {
     private(set) var nodes: [Node] = []
     /// The key of every node; the record's is empty.
     private(set) var keys: [String] = [""]
-    private(set) var entries: [Entry] = []
-    private(set) var keyBytes: [UInt8] = []
+    /// The tables of all nodes. Never empty, like `keyBytes`, so that both have an address.
+    private(set) var entries = [Entry()]
+    private(set) var keyBytes: [UInt8] = [0]
     private(set) var keyLengthMax = 0
 
     /// For each path, in order, its node.
@@ -98,7 +99,6 @@ struct FieldTree {
         nodes.withUnsafeBufferPointer { nodes in
             entries.withUnsafeBufferPointer { entries in
                 keyBytes.withUnsafeBufferPointer { keyBytes in
-                    // Array storage has an address also when it is empty; nodes are never.
                     guard let nodes = nodes.baseAddress, let entries = entries.baseAddress, let keyBytes = keyBytes.baseAddress
                     else { return }
                     body(nodes, entries, keyBytes)

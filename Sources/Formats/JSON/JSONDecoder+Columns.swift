@@ -1,5 +1,14 @@
 import Batch
 
+/// What is known of a record in a chunk.
+enum RecordState {
+    /// Located; there is no backslash in it.
+    case plain
+    /// Located; its strings may have escapes.
+    case escaped
+    case failed
+}
+
 /// Records of a run whose values were located, ready to be converted column by column.
 struct LocatedChunk {
     let payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>
@@ -10,7 +19,7 @@ struct LocatedChunk {
     let nodes: UnsafePointer<FieldTree.Node>
     let nodeCount: Int
     /// One a record of the chunk.
-    let isFailed: UnsafeMutablePointer<Bool>
+    let states: UnsafeMutablePointer<RecordState>
 }
 
 extension JSONDecoder {
@@ -33,17 +42,16 @@ extension JSONDecoder {
     }
 
     /// Calls `body` with every value of a field that is there, and settles those that are absent, null or unfit.
-    /// - Parameter body: gets record, row and slot.
     /// - Returns: the records of the chunk whose value is null, a bit each.
     @inline(__always)
     private func forEachValue(
         _ index: Int, _ chunk: LocatedChunk,
-        _ body: (_ bytes: UnsafePointer<UInt8>, _ row: Int, _ slot: ValueSlot) throws(ValueFault) -> Void
+        _ body: (LocatedValue, _ row: Int) throws(ValueFault) -> Void
     ) -> UInt64 {
         let node = tree.leaves[index]
         let isNullable = fields[index].field.isNullable
         var nulls: UInt64 = 0
-        for position in 0..<chunk.rows.count where !chunk.isFailed[position] {
+        for position in 0..<chunk.rows.count where chunk.states[position] != .failed {
             let row = chunk.rows.lowerBound &+ position
             let slots = chunk.slots + position &* chunk.nodeCount
             var slot = slots[node]
@@ -51,13 +59,16 @@ extension JSONDecoder {
             guard let bytes = payload.baseAddress?.assumingMemoryBound(to: UInt8.self) else { continue }
             do throws(ValueFault) {
                 if !slot.isAbsent && bytes[Int(slot.start)] != UInt8(ascii: "n") {
-                    try body(bytes, row, slot)
+                    try body(
+                        LocatedValue(
+                            bytes: bytes, start: Int(slot.start), end: Int(slot.end),
+                            mayHaveEscapes: chunk.states[position] == .escaped), row)
                 } else {
                     try checkMissing(node, bytes, &slot, slots, chunk.nodes, isNullable)
                     nulls |= 1 << UInt64(truncatingIfNeeded: position)
                 }
             } catch {
-                chunk.isFailed[position] = true
+                chunk.states[position] = .failed
                 note(error, field: index, row: row, slot, payload)
             }
         }
@@ -99,8 +110,8 @@ extension JSONDecoder {
 
     private func convertBools(_ index: Int, _ chunk: LocatedChunk, into column: inout Column) {
         let nulls = column.bools.withUnsafeMutableBufferPointer { output in
-            forEachValue(index, chunk) { (bytes, row, slot) throws(ValueFault) in
-                switch bytes[Int(slot.start)] {
+            forEachValue(index, chunk) { (value, row) throws(ValueFault) in
+                switch value.first {
                 case UInt8(ascii: "t"): output[row] = 1
                 case UInt8(ascii: "f"): output[row] = 0
                 default: throw .wrongKind
@@ -112,10 +123,10 @@ extension JSONDecoder {
 
     private func convertIntegers(_ index: Int, _ chunk: LocatedChunk, into column: inout Column, unit: Int64) {
         let nulls = column.integers.withUnsafeMutableBufferPointer { output in
-            forEachValue(index, chunk) { (bytes, row, slot) throws(ValueFault) in
-                guard isNumeric(bytes[Int(slot.start)]) else { throw .wrongKind }
-                let value = try JSONNumber.int64(bytes, Int(slot.start), Int(slot.end))
-                let (scaled, overflow) = value.multipliedReportingOverflow(by: unit)
+            forEachValue(index, chunk) { (value, row) throws(ValueFault) in
+                guard value.isNumber else { throw .wrongKind }
+                let integer = try JSONNumber.int64(value.bytes, value.start, value.end)
+                let (scaled, overflow) = integer.multipliedReportingOverflow(by: unit)
                 guard !overflow else { throw .timestampOutOfRange }
                 output[row] = scaled
             }
@@ -125,9 +136,9 @@ extension JSONDecoder {
 
     private func convertDoubles(_ index: Int, _ chunk: LocatedChunk, into column: inout Column) {
         let nulls = column.doubles.withUnsafeMutableBufferPointer { output in
-            forEachValue(index, chunk) { (bytes, row, slot) throws(ValueFault) in
-                guard isNumeric(bytes[Int(slot.start)]) else { throw .wrongKind }
-                output[row] = try JSONNumber.double(bytes, Int(slot.start), Int(slot.end))
+            forEachValue(index, chunk) { (value, row) throws(ValueFault) in
+                guard value.isNumber else { throw .wrongKind }
+                output[row] = try JSONNumber.double(value.bytes, value.start, value.end)
             }
         }
         markNulls(nulls, chunk, in: &column)
@@ -136,11 +147,11 @@ extension JSONDecoder {
     private func convertDecimals(_ index: Int, _ chunk: LocatedChunk, into column: inout Column) {
         guard let reader = decimals[index] else { preconditionFailure("a decimal column has a reader of decimals") }
         let nulls = column.decimals.withUnsafeMutableBufferPointer { output in
-            forEachValue(index, chunk) { (bytes, row, slot) throws(ValueFault) in
-                if isNumeric(bytes[Int(slot.start)]) {
-                    output[row] = try reader.mantissa(bytes, Int(slot.start), Int(slot.end))
-                } else if bytes[Int(slot.start)] == UInt8(ascii: "\"") {
-                    output[row] = try withText(bytes, slot) { (bytes, start, end) throws(ValueFault) in
+            forEachValue(index, chunk) { (value, row) throws(ValueFault) in
+                if value.isNumber {
+                    output[row] = try reader.mantissa(value.bytes, value.start, value.end)
+                } else if value.isString {
+                    output[row] = try value.withText { (bytes, start, end) throws(ValueFault) in
                         guard JSONNumber.isNumber(bytes, start, end) else { throw .notANumber }
                         return try reader.mantissa(bytes, start, end)
                     }
@@ -154,9 +165,9 @@ extension JSONDecoder {
 
     private func convertDateTimes(_ index: Int, _ chunk: LocatedChunk, into column: inout Column) {
         let nulls = column.integers.withUnsafeMutableBufferPointer { output in
-            forEachValue(index, chunk) { (bytes, row, slot) throws(ValueFault) in
-                guard bytes[Int(slot.start)] == UInt8(ascii: "\"") else { throw .wrongKind }
-                output[row] = try withText(bytes, slot) { (bytes, start, end) throws(ValueFault) in
+            forEachValue(index, chunk) { (value, row) throws(ValueFault) in
+                guard value.isString else { throw .wrongKind }
+                output[row] = try value.withText { (bytes, start, end) throws(ValueFault) in
                     guard let time = RFC3339.microseconds(bytes, start, end) else { throw .notADateTime }
                     return time
                 }
@@ -174,10 +185,10 @@ extension JSONDecoder {
         column.views.withUnsafeMutableBufferPointer { views in
             bytes.append(addingCapacity: stringRoom(index, chunk)) { span in
                 span.withUnsafeMutableBufferPointer { output, written in
-                    nulls = forEachValue(index, chunk) { (bytes, row, slot) throws(ValueFault) in
-                        guard bytes[Int(slot.start)] == UInt8(ascii: "\"") else { throw .wrongKind }
+                    nulls = forEachValue(index, chunk) { (value, row) throws(ValueFault) in
+                        guard value.isString else { throw .wrongKind }
                         guard let base = output.baseAddress else { return }
-                        let length = try copyText(bytes, slot, to: base + written)
+                        let length = try value.copyText(to: base + written, lengthMax: limits.stringLengthMax)
                         views[row] = StringView(
                             start: UInt32(truncatingIfNeeded: before &+ written), length: UInt32(truncatingIfNeeded: length))
                         written &+= length
@@ -193,51 +204,11 @@ extension JSONDecoder {
     private func stringRoom(_ index: Int, _ chunk: LocatedChunk) -> Int {
         let node = tree.leaves[index]
         var room = 1
-        for position in 0..<chunk.rows.count where !chunk.isFailed[position] {
+        for position in 0..<chunk.rows.count where chunk.states[position] != .failed {
             let slot = (chunk.slots + position &* chunk.nodeCount)[node]
             let length = Int(slot.end) &- Int(slot.start)
             if length &- 2 <= 6 &* limits.stringLengthMax { room &+= length }
         }
         return room
-    }
-
-    /// Writes the text of a string to `output`.
-    @inline(__always)
-    private func copyText(
-        _ bytes: UnsafePointer<UInt8>, _ slot: ValueSlot, to output: UnsafeMutablePointer<UInt8>
-    ) throws(ValueFault) -> Int {
-        let start = Int(slot.start) &+ 1
-        let end = Int(slot.end) &- 1
-        // An escape of six bytes stands for at least one.
-        guard end &- start <= 6 &* limits.stringLengthMax else { throw .stringTooLong }
-        var length = end &- start
-        if JSONEscapes.firstBackslash(bytes, start, end) == end {
-            guard length <= limits.stringLengthMax else { throw .stringTooLong }
-            output.update(from: bytes + start, count: length)
-            return length
-        }
-        length = try JSONEscapes.unescape(bytes, start, end, to: output)
-        guard length <= limits.stringLengthMax else { throw .stringTooLong }
-        return length
-    }
-
-    /// Calls `body` with the text of a string, without its quotes and escapes.
-    @inline(__always)
-    private func withText<Value>(
-        _ bytes: UnsafePointer<UInt8>, _ slot: ValueSlot,
-        _ body: (UnsafePointer<UInt8>, Int, Int) throws(ValueFault) -> Value
-    ) throws(ValueFault) -> Value {
-        let start = Int(slot.start) &+ 1
-        let end = Int(slot.end) &- 1
-        if JSONEscapes.firstBackslash(bytes, start, end) == end { return try body(bytes, start, end) }
-        let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: end &- start)
-        defer { scratch.deallocate() }
-        let length = try JSONEscapes.unescape(bytes, start, end, to: scratch)
-        return try body(UnsafePointer(scratch), 0, length)
-    }
-
-    @inline(__always)
-    private func isNumeric(_ first: UInt8) -> Bool {
-        first &- 0x30 < 10 || first == UInt8(ascii: "-")
     }
 }

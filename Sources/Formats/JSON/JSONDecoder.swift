@@ -34,9 +34,10 @@ package final class JSONDecoder {
 
     private var indexer = JSONIndexer()
     private let slots: UnsafeMutablePointer<ValueSlot>
-    private let isFailed: UnsafeMutablePointer<Bool>
+    private let states: UnsafeMutablePointer<RecordState>
     private let stack: UnsafeMutablePointer<Int32>
     private let keyScratch: UnsafeMutablePointer<UInt8>
+    private let remembered: UnsafeMutablePointer<RememberedKey>
 
     /// Records decoded at a time: their bytes and slots fit the first-level cache when they are of the usual size.
     static let chunkLength = 64
@@ -51,16 +52,20 @@ package final class JSONDecoder {
             return DecimalText(precision: precision, scale: scale)
         }
         self.slots = .allocate(capacity: Self.chunkLength * tree.nodes.count)
-        self.isFailed = .allocate(capacity: Self.chunkLength)
+        self.states = .allocate(capacity: Self.chunkLength)
+        states.initialize(repeating: .failed, count: Self.chunkLength)
         self.stack = .allocate(capacity: limits.depthMax + 1)
         self.keyScratch = .allocate(capacity: 6 * tree.keyLengthMax + 1)
+        self.remembered = .allocate(capacity: RememberedKey.count)
+        remembered.initialize(repeating: RememberedKey(), count: RememberedKey.count)
     }
 
     deinit {
         slots.deallocate()
-        isFailed.deallocate()
+        states.deallocate()
         stack.deallocate()
         keyScratch.deallocate()
+        remembered.deallocate()
     }
 
     /// Decodes `payloads` into `batch`, whose schema is this decoder's; what was in it is forgotten.
@@ -75,6 +80,8 @@ package final class JSONDecoder {
         precondition(batch.columns.count == fields.count, "the batch has the columns of the decoder's schema")
         precondition(
             payloads.reduce(0) { $0 + $1.count } <= Int(UInt32.max), "the payloads of one run are together at most 4 GiB")
+        let longest = payloads.reduce(0) { $1.count <= limits.recordLengthMax ? max($0, $1.count) : $0 }
+        let indexer = indexer.reserve(longest)
         batch.removeAll()
         batch.rowCount = payloads.count
         for index in batch.columns.indices { batch.columns[index].resize(to: payloads.count) }
@@ -82,42 +89,46 @@ package final class JSONDecoder {
         tree.withPointers { nodes, entries, keyBytes in
             let locator = JSONLocator(
                 nodes: nodes, nodeCount: tree.nodes.count, entries: entries, keyBytes: keyBytes,
-                keyLengthMax: tree.keyLengthMax, keyScratch: keyScratch, stack: stack, depthMax: limits.depthMax)
+                keyLengthMax: tree.keyLengthMax, keyScratch: keyScratch, remembered: remembered, stack: stack,
+                depthMax: limits.depthMax)
             var first = 0
             while first < payloads.count {
                 let count = min(Self.chunkLength, payloads.count - first)
-                decodeChunk(payloads, first..<first + count, locator, into: &batch, &failures)
+                decodeChunk(payloads, first..<first + count, indexer, locator, into: &batch, &failures)
                 first += count
             }
         }
-        indexer.trim()
+        self.indexer.trim()
     }
 
     private func decodeChunk(
-        _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ rows: Range<Int>, _ locator: JSONLocator,
+        _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ rows: Range<Int>, _ indexer: OpaquePointer, _ locator: JSONLocator,
         into batch: inout Batch, _ failures: inout [DecodeFailure]
     ) {
         for row in rows {
-            let fault = locate(payloads[row], locator, slots + (row - rows.lowerBound) * locator.nodeCount)
-            isFailed[row - rows.lowerBound] = fault.kind != .none
-            if fault.kind != .none { note(fault, row, payloads[row]) }
+            let position = row &- rows.lowerBound
+            let fault = locate(payloads[row], indexer, locator, slots + position &* locator.nodeCount, &states[position])
+            if fault.kind != .none {
+                states[position] = .failed
+                note(fault, row, payloads[row])
+            }
         }
         let chunk = LocatedChunk(
             payloads: payloads, rows: rows, slots: UnsafePointer(slots), nodes: locator.nodes, nodeCount: locator.nodeCount,
-            isFailed: isFailed)
+            states: states)
         for index in fields.indices { convert(index, chunk, into: &batch.columns[index]) }
-        for row in rows where !isFailed[row - rows.lowerBound] { batch.selection.append(Int32(truncatingIfNeeded: row)) }
+        for row in rows where states[row - rows.lowerBound] != .failed { batch.selection.append(Int32(truncatingIfNeeded: row)) }
         if !pending.isEmpty { settle(into: &batch, &failures) }
     }
 
     @inline(__always)
     private func locate(
-        _ payload: UnsafeRawBufferPointer, _ locator: JSONLocator, _ slots: UnsafeMutablePointer<ValueSlot>
+        _ payload: UnsafeRawBufferPointer, _ indexer: OpaquePointer, _ locator: JSONLocator,
+        _ slots: UnsafeMutablePointer<ValueSlot>, _ state: inout RecordState
     ) -> SyntaxFault {
         guard let base = payload.baseAddress else { return SyntaxFault(kind: .null, offset: 0) }
         guard payload.count > 0 else { return SyntaxFault(kind: .empty, offset: 0) }
         guard payload.count <= limits.recordLengthMax else { return SyntaxFault(kind: .tooLong, offset: 0) }
-        guard let indexer = indexer.reserve(payload.count) else { return SyntaxFault(kind: .noMemory, offset: 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
         var tokens: UnsafePointer<UInt32>?
         var tokenCount = 0
@@ -125,7 +136,9 @@ package final class JSONDecoder {
         guard result == MILLRACE_JSON_INDEXED, let tokens, tokenCount > 0 else {
             return SyntaxFault(kind: SyntaxFault.Kind(result), offset: 0)
         }
-        return locator.locate(bytes, payload.count, tokens, tokenCount, into: slots)
+        let hasEscapes = JSONEscapes.firstBackslash(bytes, 0, payload.count) < payload.count
+        state = hasEscapes ? .escaped : .plain
+        return locator.locate(bytes, payload.count, tokens, tokenCount, hasEscapes: hasEscapes, into: slots)
     }
 
     @inline(never)

@@ -7,19 +7,24 @@ import Batch
 package struct JSONEncoder: Sendable {
     private struct Member {
         let column: Int
-        /// What stands before the value: brace or comma, the key and a colon.
-        let lead: [UInt8]
+        /// Where in `leads` lies what stands before the value: brace or comma, the key and a colon.
+        let lead: Range<Int>
     }
 
     private let members: [Member]
-    private let leadLength: Int
+    private let leads: [UInt8]
 
     /// - Parameter columns: positions in `schema` of the columns to write, in this order; all when nil.
     package init(schema: Schema, columns: [Int]? = nil) {
-        members = (columns ?? Array(schema.fields.indices)).enumerated().map { position, column in
-            Member(column: column, lead: Self.lead(schema.fields[column].name, isFirst: position == 0))
+        var members: [Member] = []
+        var leads: [UInt8] = []
+        for column in columns ?? Array(schema.fields.indices) {
+            let start = leads.count
+            leads += Self.lead(schema.fields[column].name, isFirst: start == 0)
+            members.append(Member(column: column, lead: start..<leads.count))
         }
-        leadLength = members.reduce(0) { $0 + $1.lead.count }
+        self.members = members
+        self.leads = leads
     }
 
     private static func lead(_ name: String, isFirst: Bool) -> [UInt8] {
@@ -38,22 +43,33 @@ package struct JSONEncoder: Sendable {
 
     /// Appends `rows` of `columns`, which are those of the schema, in the order of `rows`.
     package func encode(_ columns: [Column], rows: [Int32], into encoded: inout EncodedRows) {
+        guard let first = rows.min(), let last = rows.max() else { return }
+        precondition(
+            first >= 0 && members.allSatisfy { Int(last) < columns[$0.column].count }, "the rows are rows of the columns")
         encoded.ends.reserveCapacity(encoded.ends.count + rows.count)
-        for row in rows {
-            encode(columns, Int(row), into: &encoded.bytes)
-            encoded.ends.append(encoded.bytes.count)
+        ColumnPointers.withPointers(columns, members.map(\.column)) { columns in
+            for row in rows {
+                encode(columns.span, Int(row), into: &encoded.bytes)
+                encoded.ends.append(encoded.bytes.count)
+            }
         }
     }
 
-    private func encode(_ columns: [Column], _ row: Int, into bytes: inout [UInt8]) {
+    private func encode(_ columns: Span<ColumnPointers>, _ row: Int, into bytes: inout [UInt8]) {
         bytes.append(addingCapacity: lengthMax(columns, row)) { span in
             span.withUnsafeMutableBufferPointer { buffer, count in
                 guard let start = buffer.baseAddress else { return }
                 var output = start
                 if members.isEmpty { output = ValueText.write("{", to: output) }
-                for member in members {
-                    output.update(from: member.lead, count: member.lead.count)
-                    output = Self.write(columns[member.column], row, to: output + member.lead.count)
+                let members = members.span
+                for index in members.indices {
+                    let lead = leads.span.extracting(members[index].lead)
+                    lead.withUnsafeBufferPointer { lead in
+                        guard let start = lead.baseAddress else { return }
+                        output.update(from: start, count: lead.count)
+                        output += lead.count
+                    }
+                    output = Self.write(columns[index], row, to: output)
                 }
                 output = ValueText.write("}", to: output)
                 count = output - start
@@ -61,41 +77,30 @@ package struct JSONEncoder: Sendable {
         }
     }
 
-    private func lengthMax(_ columns: [Column], _ row: Int) -> Int {
-        members.reduce(leadLength + 2) { length, member in
-            let column = columns[member.column]
-            return length + (column.type == .string ? JSONText.lengthMax(Int(column.views[row].length)) : 0) + ValueText.lengthMax
+    /// More than the row takes.
+    private func lengthMax(_ columns: Span<ColumnPointers>, _ row: Int) -> Int {
+        var length = leads.count + 2
+        for index in columns.indices {
+            length += ValueText.lengthMax
+            if columns[index].type == .string { length += JSONText.lengthMax(columns[index].utf8(row).count) }
         }
+        return length
     }
 
+    @inline(__always)
     private static func write(
-        _ column: Column, _ row: Int, to output: UnsafeMutablePointer<UInt8>
+        _ column: ColumnPointers, _ row: Int, to output: UnsafeMutablePointer<UInt8>
     ) -> UnsafeMutablePointer<UInt8> {
         if column.isNull(row) { return ValueText.write("null", to: output) }
         switch column.type {
-        case .string:
-            let view = column.views[row]
-            return column.bytes.withUnsafeBufferPointer {
-                JSONText.write(UnsafeBufferPointer(rebasing: $0[Int(view.start)..<Int(view.start) + Int(view.length)]), to: output)
-            }
-        case .float64 where !column.doubles[row].isFinite:
-            return ValueText.write("null", to: output)
-        default:
-            return writeScalar(column, row, to: output)
-        }
-    }
-
-    /// Writes a value that is neither null nor a string; doubles are finite.
-    private static func writeScalar(
-        _ column: Column, _ row: Int, to output: UnsafeMutablePointer<UInt8>
-    ) -> UnsafeMutablePointer<UInt8> {
-        switch column.type {
-        case .bool: ValueText.write(column.bools[row] != 0, to: output)
-        case .int64: ValueText.write(column.integers[row], to: output)
-        case .timestamp: ValueText.write(timestamp: column.integers[row], to: output)
-        case .float64: ValueText.write(column.doubles[row], to: output)
-        case .decimal(_, let scale): ValueText.write(decimal: column.decimals[row], scale: scale, to: output)
-        case .string: preconditionFailure("a string is no scalar")
+        case .string: return JSONText.write(column.utf8(row), to: output)
+        case .bool: return ValueText.write(column.value(row, as: UInt8.self) != 0, to: output)
+        case .int64: return ValueText.write(column.value(row, as: Int64.self), to: output)
+        case .timestamp: return ValueText.write(timestamp: column.value(row, as: Int64.self), to: output)
+        case .decimal(_, let scale): return ValueText.write(decimal: column.value(row, as: Int128.self), scale: scale, to: output)
+        case .float64:
+            let value = column.value(row, as: Double.self)
+            return value.isFinite ? ValueText.write(value, to: output) : ValueText.write("null", to: output)
         }
     }
 
@@ -108,20 +113,29 @@ package struct JSONEncoder: Sendable {
         case .string:
             let view = column.views[row]
             bytes.append(contentsOf: column.bytes[Int(view.start)..<Int(view.start) + Int(view.length)])
-        case .float64 where column.doubles[row].isNaN:
-            bytes.append(contentsOf: "NaN".utf8)
-        case .float64 where column.doubles[row].isInfinite:
-            bytes.append(contentsOf: (column.doubles[row] < 0 ? "-Infinity" : "Infinity").utf8)
-        case .float64 where column.doubles[row] == 0:
-            bytes.append(contentsOf: "0.0".utf8)
-        default:
-            bytes.append(addingCapacity: ValueText.lengthMax) { span in
-                span.withUnsafeMutableBufferPointer { buffer, count in
-                    guard let start = buffer.baseAddress else { return }
-                    count = writeScalar(column, row, to: start) - start
-                }
+        case .bool: append(to: &bytes) { ValueText.write(column.bools[row] != 0, to: $0) }
+        case .int64: append(to: &bytes) { ValueText.write(column.integers[row], to: $0) }
+        case .timestamp: append(to: &bytes) { ValueText.write(timestamp: column.integers[row], to: $0) }
+        case .decimal(_, let scale): append(to: &bytes) { ValueText.write(decimal: column.decimals[row], scale: scale, to: $0) }
+        case .float64:
+            let value = column.doubles[row]
+            append(to: &bytes) { output in
+                if value.isNaN { return ValueText.write("NaN", to: output) }
+                if value.isInfinite { return ValueText.write(value < 0 ? "-Infinity" : "Infinity", to: output) }
+                return ValueText.write(value == 0 ? 0 : value, to: output)
             }
         }
         return true
+    }
+
+    private static func append(
+        to bytes: inout [UInt8], _ write: (UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8>
+    ) {
+        bytes.append(addingCapacity: ValueText.lengthMax) { span in
+            span.withUnsafeMutableBufferPointer { buffer, count in
+                guard let start = buffer.baseAddress else { return }
+                count = write(start) - start
+            }
+        }
     }
 }

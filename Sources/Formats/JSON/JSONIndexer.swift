@@ -5,37 +5,39 @@ struct JSONIndexer: ~Copyable {
     /// Records that are longer make the indexer grow for the rest of their run only.
     private static let capacityKept = 64 << 10
 
-    private var indexer: OpaquePointer?
-    private var capacity = 0
+    private var indexer: OpaquePointer
+    private var capacity: Int
 
     init() {
-        indexer = nil
+        capacity = Self.capacityKept
+        indexer = Self.make(capacity)
     }
 
     deinit {
-        if let indexer { millrace_json_indexer_destroy(indexer) }
+        millrace_json_indexer_destroy(indexer)
     }
 
-    /// Makes room for records of `count` bytes.
-    /// - Returns: the indexer, or nil when there is not enough memory.
-    @inline(__always)
-    mutating func reserve(_ count: Int) -> OpaquePointer? {
-        count <= capacity ? indexer : grow(to: count)
+    /// The indexer, with room for records of `count` bytes.
+    mutating func reserve(_ count: Int) -> OpaquePointer {
+        if count > capacity { resize(to: count) }
+        return indexer
     }
 
-    @inline(never)
-    private mutating func grow(to count: Int) -> OpaquePointer? {
-        if let indexer { millrace_json_indexer_destroy(indexer) }
-        var size = Self.capacityKept
-        while size < count { size *= 2 }
-        indexer = millrace_json_indexer_create(size)
-        capacity = indexer == nil ? 0 : size
+    private mutating func resize(to count: Int) {
+        millrace_json_indexer_destroy(indexer)
+        indexer = Self.make(count)
+        capacity = count
+    }
+
+    private static func make(_ count: Int) -> OpaquePointer {
+        // As where an array cannot grow: without memory there is no going on, and the records are not to blame.
+        guard let indexer = millrace_json_indexer_create(count) else { preconditionFailure("not enough memory to index JSON") }
         return indexer
     }
 
     /// Gives back what a run of long records has taken: four bytes of index for each of theirs.
     mutating func trim() {
-        if capacity > Self.capacityKept { _ = grow(to: Self.capacityKept) }
+        if capacity > Self.capacityKept { resize(to: Self.capacityKept) }
     }
 }
 
@@ -47,7 +49,6 @@ extension SyntaxFault.Kind {
         case MILLRACE_JSON_INVALID_UTF8: self = .invalidUTF8
         case MILLRACE_JSON_UNCLOSED_STRING: self = .unclosedString
         case MILLRACE_JSON_CONTROL_CHARACTER: self = .controlCharacter
-        case MILLRACE_JSON_NO_MEMORY: self = .noMemory
         default: self = .unreadable
         }
     }

@@ -16,6 +16,21 @@ struct ValueSlot {
     var isAbsent: Bool { end == 0 }
 }
 
+/// A key of an earlier record and what it led to. Records of a topic mostly have the same keys in the same order, so the
+/// next record's key at this place is most likely this one.
+struct RememberedKey {
+    var prefix: UInt64 = 0
+    /// `UInt32.max` where nothing is remembered.
+    var length: UInt32 = .max
+    var parent: Int32 = 0
+    /// The child of `parent` with this key, 0 when nobody wants it; then no wanted key shares prefix and length.
+    var node: Int32 = 0
+    var keyStart: UInt32 = 0
+
+    /// As many keys of a record are remembered; a power of two.
+    static let count = 64
+}
+
 /// Walks over the tokens of a record, checks the whole grammar (RFC 8259) and notes where the wanted values lie.
 ///
 /// Everything is checked, also what no field wants, so whether a record is malformed depends on its bytes alone and not on
@@ -30,6 +45,8 @@ struct JSONLocator {
     let keyLengthMax: Int
     /// Room for one key without its escapes: `6 * keyLengthMax` bytes.
     let keyScratch: UnsafeMutablePointer<UInt8>
+    /// `RememberedKey.count` of them.
+    let remembered: UnsafeMutablePointer<RememberedKey>
     /// Room for the open containers: `depthMax + 1`.
     let stack: UnsafeMutablePointer<Int32>
     let depthMax: Int
@@ -39,10 +56,11 @@ struct JSONLocator {
     private static let array: Int32 = -2
 
     /// - Parameter tokens: where the tokens of `bytes` begin, as simdjson's first stage found them; at least one.
+    /// - Parameter hasEscapes: whether there is a backslash in `bytes`.
     /// - Parameter slots: one a node.
     func locate(
         _ bytes: UnsafePointer<UInt8>, _ count: Int, _ tokens: UnsafePointer<UInt32>, _ tokenCount: Int,
-        into slots: UnsafeMutablePointer<ValueSlot>
+        hasEscapes: Bool, into slots: UnsafeMutablePointer<ValueSlot>
     ) -> SyntaxFault {
         slots.update(repeating: .absent, count: nodeCount)
         guard bytes[Int(tokens[0])] == UInt8(ascii: "{") else { return fault(.notAnObject, Int(tokens[0])) }
@@ -50,10 +68,10 @@ struct JSONLocator {
         if bytes[Int(tokens[1])] == UInt8(ascii: "}") {
             return tokenCount == 2 ? .none : fault(.trailing, Int(tokens[2]))
         }
-        let hasEscapes = memchr(bytes, 0x5C, count) != nil
         var open = nodes[0].tableMask >= 0 ? 0 : Self.unwantedObject
         var depth = 1
         var index = 1
+        var keyNumber = 0
         while true {
             var node: Int32 = 0
             if open != Self.array {
@@ -69,8 +87,13 @@ struct JSONLocator {
                 guard isString(bytes, start, end) else { return fault(.badString, start) }
                 if hasEscapes, let at = JSONEscapes.firstFault(bytes, start &+ 1, end &- 1) { return fault(.badEscape, at) }
                 if open >= 0 {
-                    node = child(of: open, bytes, count, start &+ 1, end &- 1, hasEscapes)
-                    forgetBelow(node, slots)
+                    if hasEscapes && JSONEscapes.firstBackslash(bytes, start &+ 1, end &- 1) < end &- 1 {
+                        node = escapedChild(of: open, bytes, start &+ 1, end &- 1)
+                    } else {
+                        node = child(of: open, bytes, count, start &+ 1, end &- start &- 2, keyNumber)
+                    }
+                    keyNumber &+= 1
+                    if node > 0 { forgetBelow(node, slots) }
                 }
                 index &+= 2
             } else if index >= tokenCount {
@@ -179,40 +202,61 @@ struct JSONLocator {
     @inline(__always)
     private func forgetBelow(_ node: Int32, _ slots: UnsafeMutablePointer<ValueSlot>) {
         let end = nodes[Int(node)].subtreeEnd
-        guard node > 0, end > node &+ 1 else { return }
+        guard end > node &+ 1 else { return }
         (slots + Int(node) + 1).update(repeating: .absent, count: Int(end &- node) &- 1)
     }
 
-    /// The child of `parent` with the key in `start..<end`, or 0.
+    /// The child of `parent` with the key of `length` bytes at `start`, which has no escapes, or 0.
     @inline(__always)
     private func child(
-        of parent: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int, _ start: Int, _ end: Int, _ hasEscapes: Bool
+        of parent: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int, _ start: Int, _ length: Int, _ keyNumber: Int
     ) -> Int32 {
-        if hasEscapes && JSONEscapes.firstBackslash(bytes, start, end) < end {
-            guard end &- start <= 6 &* keyLengthMax,
-                let length = try? JSONEscapes.unescape(bytes, start, end, to: keyScratch)
-            else { return 0 }
-            return find(parent, UnsafePointer(keyScratch), length, 0, length)
+        let prefix = FieldTree.prefix(bytes, start, length, end: count)
+        let memory = remembered + (keyNumber & (RememberedKey.count &- 1))
+        if memory.pointee.prefix == prefix && Int(memory.pointee.length) == length && memory.pointee.parent == parent
+            && (length <= 8 || memory.pointee.node == 0 || hasRest(memory.pointee.keyStart, bytes, start, length))
+        {
+            return memory.pointee.node
         }
-        return find(parent, bytes, count, start, end &- start)
+        return find(parent, prefix, bytes, start, length, remember: memory)
     }
 
-    @inline(__always)
-    private func find(_ parent: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int, _ start: Int, _ length: Int) -> Int32 {
+    @inline(never)
+    private func escapedChild(of parent: Int32, _ bytes: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int32 {
+        guard end &- start <= 6 &* keyLengthMax,
+            let length = try? JSONEscapes.unescape(bytes, start, end, to: keyScratch)
+        else { return 0 }
+        let prefix = FieldTree.prefix(keyScratch, 0, length, end: length)
+        return find(parent, prefix, UnsafePointer(keyScratch), 0, length, remember: nil)
+    }
+
+    @inline(never)
+    private func find(
+        _ parent: Int32, _ prefix: UInt64, _ bytes: UnsafePointer<UInt8>, _ start: Int, _ length: Int,
+        remember memory: UnsafeMutablePointer<RememberedKey>?
+    ) -> Int32 {
         let table = entries + Int(nodes[Int(parent)].tableStart)
         let mask = nodes[Int(parent)].tableMask
-        let prefix = FieldTree.prefix(bytes, start, length, end: count)
         var position = FieldTree.position(prefix, length, mask)
+        var hasAlike = false
         while true {
             let entry = table + Int(position)
-            if entry.pointee.node == 0 { return 0 }
-            if entry.pointee.prefix == prefix && Int(entry.pointee.length) == length
-                && (length <= 8
-                    || memcmp(keyBytes + Int(entry.pointee.keyStart) + 8, bytes + start + 8, length &- 8) == 0)
-            {
-                return entry.pointee.node
+            let node = entry.pointee.node
+            let isAlike = entry.pointee.prefix == prefix && Int(entry.pointee.length) == length && node > 0
+            if node == 0 || (isAlike && (length <= 8 || hasRest(entry.pointee.keyStart, bytes, start, length))) {
+                memory?.pointee = RememberedKey(
+                    prefix: prefix, length: node == 0 && hasAlike ? .max : UInt32(truncatingIfNeeded: length), parent: parent,
+                    node: node, keyStart: entry.pointee.keyStart)
+                return node
             }
+            hasAlike = hasAlike || isAlike
             position = (position &+ 1) & mask
         }
+    }
+
+    /// Whether the key at `start` is beyond its prefix the one that lies at `keyStart`, which is as long.
+    @inline(__always)
+    private func hasRest(_ keyStart: UInt32, _ bytes: UnsafePointer<UInt8>, _ start: Int, _ length: Int) -> Bool {
+        memcmp(keyBytes + Int(keyStart) + 8, bytes + start + 8, length &- 8) == 0
     }
 }

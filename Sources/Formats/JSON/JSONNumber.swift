@@ -27,6 +27,7 @@ enum JSONNumber {
     @inline(__always)
     private static func digitsEnd(_ bytes: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
         var at = start
+        while at &+ 8 <= end && isDigits(word(bytes, at)) { at &+= 8 }
         while at < end && bytes[at] &- 0x30 < 10 { at &+= 1 }
         return at
     }
@@ -39,9 +40,9 @@ enum JSONNumber {
         guard end &- at <= 18 else { return try longInt64(bytes, at, end, isNegative) }
         var value: UInt64 = 0
         if end &- at >= 8 {
-            let word = UInt64(littleEndian: UnsafeRawPointer(bytes + at).loadUnaligned(as: UInt64.self))
-            guard let eight = eightDigits(word) else { throw .notAnInteger }
-            value = eight
+            let word = word(bytes, at)
+            guard isDigits(word) else { throw .notAnInteger }
+            value = eightDigits(word)
             at &+= 8
         }
         while at < end {
@@ -53,12 +54,23 @@ enum JSONNumber {
         return isNegative ? 0 &- Int64(value) : Int64(value)
     }
 
-    /// Eight digits at once, the first in the lowest byte; nil when there is anything but digits.
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    /// Eight bytes, the first in the lowest.
     @inline(__always)
-    private static func eightDigits(_ word: UInt64) -> UInt64? {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        // A byte is a digit when its upper half is 3, and stays 3 after 6 is added.
-        guard (word & (0xF0 &* ones)) | (((word &+ 6 &* ones) & (0xF0 &* ones)) >> 4) == 0x33 &* ones else { return nil }
+    private static func word(_ bytes: UnsafePointer<UInt8>, _ at: Int) -> UInt64 {
+        UInt64(littleEndian: UnsafeRawPointer(bytes + at).loadUnaligned(as: UInt64.self))
+    }
+
+    /// Whether eight bytes are digits: the upper half of each is 3, and stays 3 after 6 is added.
+    @inline(__always)
+    private static func isDigits(_ word: UInt64) -> Bool {
+        (word & (0xF0 &* ones)) | (((word &+ 6 &* ones) & (0xF0 &* ones)) >> 4) == 0x33 &* ones
+    }
+
+    /// The number that eight digits spell, summed up in pairs.
+    @inline(__always)
+    private static func eightDigits(_ word: UInt64) -> UInt64 {
         let digits = word & (0x0F &* ones)
         let pairs = (digits &* (1 + 10 << 8)) >> 8 & 0x00FF_00FF_00FF_00FF
         let fours = (pairs &* (1 + 100 << 16)) >> 16 & 0x0000_FFFF_0000_FFFF

@@ -2,7 +2,7 @@
 struct SyntaxFault {
     enum Kind {
         case none
-        case null, tooLong, empty, invalidUTF8, unclosedString, controlCharacter, noMemory, unreadable
+        case null, tooLong, empty, invalidUTF8, unclosedString, controlCharacter, unreadable
         case notAnObject, truncated, expectedKey, expectedColon, expectedValue, expectedCommaOrBrace, expectedCommaOrBracket
         case badEscape, badNumber, badWord, badString, tooDeep, trailing
     }
@@ -28,7 +28,6 @@ struct SyntaxFault {
         case .invalidUTF8: "the record is not valid UTF-8"
         case .unclosedString: "a string is not closed"
         case .controlCharacter: "a string has a control character that is not escaped"
-        case .noMemory: "there is not enough memory to read it"
         case .unreadable: "not readable as JSON"
         case .notAnObject: "expected a JSON object, found \(found(record))"
         case .truncated: "the record ends inside an object or array"
