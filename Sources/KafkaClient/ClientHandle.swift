@@ -8,13 +8,12 @@ import Synchronization
 final class ClientHandle: @unchecked Sendable {
     let pointer: OpaquePointer
     let callbacks: Callbacks
-    private let type: rd_kafka_type_t
+    private let abandoned = Atomic(false)
 
     /// Takes `properties` over.
     init(_ type: rd_kafka_type_t, _ properties: Properties, _ log: @escaping ClientLog) throws(ConfigurationError) {
         let callbacks = Callbacks(log)
         self.callbacks = callbacks
-        self.type = type
         let conf = properties.pointer
         rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(callbacks).toOpaque())
         rd_kafka_conf_set_log_cb(conf, forwardLog)
@@ -31,15 +30,20 @@ final class ClientHandle: @unchecked Sendable {
     }
 
     deinit {
-        guard type == RD_KAFKA_PRODUCER || leaveGroup(within: .seconds(10)) else {
-            // Destroying would wait for ever: better a leak and a line in the log.
-            callbacks.log(3, "DESTROY", "the consumer group could not be left within 10 s: the client is abandoned")
+        guard abandoned.load(ordering: .acquiring) == false else {
+            // The instance goes on using them.
             _ = Unmanaged.passRetained(callbacks)
             return
         }
         rd_kafka_destroy_flags(pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         // Until the line above callbacks may still be called.
         withExtendedLifetime(callbacks) {}
+    }
+
+    /// Leaves the instance with its threads to the end of the process, because destroying it would hang or abort.
+    func abandon(because reason: String) {
+        if abandoned.exchange(true, ordering: .acquiringAndReleasing) { return }
+        callbacks.log(4, "DESTROY", "a Kafka client is left behind: \(reason)")
     }
 
     /// The error that made this instance unusable, if there was one.

@@ -26,6 +26,11 @@ package final class Consumer: Sendable {
         var leaving: Set<TopicPartition> = []
         /// Events go there once closing has begun.
         var closing: QueueHandle?
+        var subscribed = false
+        /// An assignment has come, if only an empty one.
+        var joined = false
+        /// An assignment came while closing and has not been answered.
+        var unanswered = false
     }
 
     /// Makes the client; connects in the background. Nothing is read until `subscribe` or `begin`.
@@ -47,6 +52,7 @@ package final class Consumer: Sendable {
         let list = PartitionList(topics.map { TopicPartition($0, -1) })
         let code = rd_kafka_subscribe(client.pointer, list.pointer)
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaClientError("subscribe to \(topics)", code) }
+        state.withLock { $0.subscribed = true }
     }
 
     /// A queue for one worker. Partitions are sent to it by `begin`.
@@ -62,7 +68,10 @@ package final class Consumer: Sendable {
         var none: UnsafeMutablePointer<rd_kafka_message_t>?
         _ = rd_kafka_consume_batch_queue(alive.pointer, 0, &none, 1)
         let queue = state.withLock { $0.closing } ?? control
-        guard let event = rd_kafka_queue_poll(queue.pointer, timeout.wholeMilliseconds) else { return nil }
+        guard let event = rd_kafka_queue_poll(queue.pointer, timeout.wholeMilliseconds) else {
+            if timeout > .zero { answerLateAssignment() }
+            return nil
+        }
         defer { rd_kafka_event_destroy(event) }
         switch rd_kafka_event_type(event) {
         case RD_KAFKA_EVENT_REBALANCE: return rebalance(event)
@@ -86,7 +95,7 @@ package final class Consumer: Sendable {
             isFatal: rd_kafka_event_error_is_fatal(event) != 0)
     }
 
-    private func rebalance(_ event: OpaquePointer) -> ConsumerEvent {
+    private func rebalance(_ event: OpaquePointer) -> ConsumerEvent? {
         let code = rd_kafka_event_error(event)
         var partitions: [TopicPartition] = []
         if let list = rd_kafka_event_topic_partition_list(event) {
@@ -97,15 +106,21 @@ package final class Consumer: Sendable {
         }
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
-            // An empty answer completes the rebalance; the partitions are added one by one as their state is ready.
-            let nothing = PartitionList()
-            if let error = rd_kafka_incremental_assign(client.pointer, nothing.pointer) {
-                return .error(KafkaClientError("accept the assignment of \(partitions)", consuming: error))
+            let closing = state.withLock { state in
+                state.joined = true
+                state.unanswered = state.closing != nil
+                return state.unanswered
             }
+            if closing { return nil }
+            if let error = acceptAssignment() { return .error(error) }
             state.withLock { $0.owned.formUnion(partitions) }
             return .assign(partitions)
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
-            state.withLock { $0.leaving.formUnion(partitions) }
+            state.withLock { state in
+                state.leaving.formUnion(partitions)
+                // One answer serves both.
+                state.unanswered = false
+            }
             return rd_kafka_assignment_lost(client.pointer) != 0 ? .lost(partitions) : .revoke(partitions)
         default:
             let error = KafkaClientError(
@@ -117,6 +132,26 @@ package final class Consumer: Sendable {
             }
             return .lost(all)
         }
+    }
+
+    /// An empty answer completes the rebalance; the partitions are added one by one as their state is ready.
+    private func acceptAssignment() -> KafkaClientError? {
+        let nothing = PartitionList()
+        guard let error = rd_kafka_incremental_assign(client.pointer, nothing.pointer) else { return nil }
+        return KafkaClientError("accept an assignment", consuming: error)
+    }
+
+    /// An assignment that crossed the beginning of closing is usually followed by its revocation, and librdkafka takes one
+    /// answer for both: a second one might come after it has stopped answering, and wait for ever. So the assignment is
+    /// answered only if nothing has followed it.
+    private func answerLateAssignment() {
+        let unanswered = state.withLock { state in
+            let unanswered = state.unanswered
+            state.unanswered = false
+            return unanswered
+        }
+        if !unanswered || isClosed { return }
+        if let error = acceptAssignment() { client.callbacks.log(6, "CLOSE", error.description) }
     }
 
     // MARK: Reading
@@ -149,9 +184,12 @@ package final class Consumer: Sendable {
     }
 
     /// Stops reading these partitions without giving them back to the group (a bounded run has reached its end, or a
-    /// partition is to be begun again elsewhere). Partitions that are not being read are passed over.
+    /// partition is to be begun again elsewhere). Partitions that are not being read are passed over; does nothing once
+    /// closing has begun.
     package func end(_ partitions: [TopicPartition]) throws(KafkaClientError) {
-        let reading = state.withLock { state in partitions.filter { state.begun[$0] != nil } }
+        let reading = state.withLock { state in
+            state.closing == nil ? partitions.filter { state.begun[$0] != nil } : []
+        }
         if reading.isEmpty { return }
         try unassign(reading)
     }
@@ -178,6 +216,8 @@ package final class Consumer: Sendable {
     /// The unassignment queues a stop for each partition, which undoes the forwarding to the worker's queue: that must not
     /// happen after the partition was begun again. This request goes through the same queue and is answered after them.
     private func awaitStop() {
+        // A client that closes may have stopped answering; and nothing is begun any more.
+        if state.withLock({ $0.closing != nil }) { return }
         var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
         _ = rd_kafka_assignment(client.pointer, &list)
         if let list { rd_kafka_topic_partition_list_destroy(list) }
@@ -220,7 +260,8 @@ package final class Consumer: Sendable {
     // MARK: Closing
 
     /// Begins to leave the group. Go on calling `poll`: if the member has partitions, a `.revoke` or `.lost` comes and
-    /// wants `completeRevoke`; then `isClosed` becomes true. A static member does not leave (KIP-345): its partitions
+    /// wants `completeRevoke`, before which a last commit may be made; then `isClosed` becomes true. Apart from that no
+    /// other call may be made any more. A static member does not leave (KIP-345): its partitions
     /// stay with it until it is back or its session times out.
     package func beginClose() throws(KafkaClientError) {
         guard let pointer = rd_kafka_queue_new(client.pointer) else {
@@ -246,18 +287,45 @@ package final class Consumer: Sendable {
     /// Closes from the control thread: answers revocations at once, without a commit. Returns false if the group was not
     /// left in time; the client may be dropped all the same, the group then notices by the session time-out.
     package func close(timeout: Duration) throws(KafkaClientError) -> Bool {
-        let unanswered = state.withLock { $0.leaving.sorted() }
-        if !unanswered.isEmpty { try completeRevoke(unanswered) }
-        try beginClose()
         let deadline = ContinuousClock.now + timeout
+        let (leaving, reading) = state.withLock { state in
+            (state.leaving.sorted(), state.subscribed ? [] : state.begun.keys.sorted())
+        }
+        if !leaving.isEmpty { try completeRevoke(leaving) }
+        try end(reading)
+        // What is in the queue now is answered the usual way.
+        while let event = poll(timeout: .zero), ContinuousClock.now < deadline { try giveBack(event) }
+        try beginClose()
         while !isClosed {
             let remaining = deadline - .now
             if remaining <= .zero { return false }
-            switch poll(timeout: min(remaining, .milliseconds(50))) {
-            case .revoke(let partitions), .lost(let partitions): try completeRevoke(partitions)
-            default: break
-            }
+            if let event = poll(timeout: min(remaining, .milliseconds(50))) { try giveBack(event) }
         }
         return true
+    }
+
+    private func giveBack(_ event: ConsumerEvent) throws(KafkaClientError) {
+        switch event {
+        case .revoke(let partitions), .lost(let partitions): try completeRevoke(partitions)
+        default: break
+        }
+    }
+
+    /// Leaves the group if that has not been done: librdkafka would spin for ever when it is destroyed with a rebalance
+    /// unanswered.
+    deinit {
+        var left = isClosed
+        if !left {
+            do throws(KafkaClientError) {
+                left = try close(timeout: .seconds(10))
+            } catch {
+                client.callbacks.log(4, "CLOSE", error.description)
+            }
+        }
+        if !left { client.abandon(because: "its group could not be left within 10 s") }
+        // Fixed in 2.3.0 (issue 4312): destroying a member that never had an assignment aborts the process.
+        if rd_kafka_version() < 0x0203_00ff, state.withLock({ $0.subscribed && !$0.joined }) {
+            client.abandon(because: "this version of librdkafka cannot destroy a member without an assignment")
+        }
     }
 }

@@ -1,4 +1,5 @@
 import CRdKafka
+import Foundation
 import KafkaClient
 import Testing
 
@@ -166,5 +167,37 @@ import Testing
             try other.subscribe(["t"])
             _ = try other.assignment()
         }
+    }
+
+    @Test func aConsumerMayBeDroppedAtAnyMomentOfJoining() throws {
+        cluster.createTopic("t", partitions: 2)
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed \(seed)")
+        var random = SplitMix64(state: seed)
+        // The mock cluster answers a join after about 3 to 5 seconds.
+        let moments = (0..<16).map { _ in Int.random(in: 0...6000, using: &random) }
+        let threads = moments.enumerated().map { index, milliseconds in
+            onThread { [cluster] () -> String? in
+                do {
+                    // Two of a group each, so that rebalances cross.
+                    let consumer = try cluster.consumer(group: "group-\(index / 2)")
+                    try consumer.subscribe(["t"])
+                    let moment = ContinuousClock.now + .milliseconds(milliseconds)
+                    while ContinuousClock.now < moment {
+                        // Some leave their events unread.
+                        if index % 4 == 3 {
+                            consumer.wake()
+                            Thread.sleep(forTimeInterval: 0.01)
+                        } else {
+                            _ = consumer.poll(timeout: .milliseconds(10))
+                        }
+                    }
+                    return nil
+                } catch {
+                    return "\(error)"
+                }
+            }
+        }
+        for thread in threads { #expect(thread() == nil) }
     }
 }
