@@ -121,6 +121,8 @@ private final class World {
         if client.waiting != nil {
             // It gives up waiting now and then, and does not know what became of it.
             if chance(2) { clients[index].giveUpWaiting() }
+            // A batch that was on its way when the end was asked for.
+            if chance(10), let producer = client.producer, case .end = client.waiting?.kind { write(index, producer) }
             return
         }
         guard let producer = client.producer else {
