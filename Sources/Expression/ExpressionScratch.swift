@@ -18,7 +18,10 @@ package struct ExpressionScratch: Sendable {
 
     /// Takes back a column that nothing else needs any more.
     package mutating func recycle(_ column: consuming Column) {
-        if free.count < Self.columnsMax { free.append(column) }
+        guard free.count < Self.columnsMax else { return }
+        // They may be shared with another column, and would then be copied only to be emptied.
+        column.bytes = []
+        free.append(column)
     }
 
     /// Moves the contents out, so that they are not shared while they are written.

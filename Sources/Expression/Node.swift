@@ -47,8 +47,9 @@ struct Node: Sendable {
         /// Both of the result's type; decimals are of any precision and scale.
         case arithmetic(Arithmetic, Node, Node)
         case negate(Node)
-        /// Values are of the result's type.
-        case choose([Branch], otherwise: Node?)
+        /// Without an operand the first branch whose condition is true, else the first whose condition is equal to it
+        /// (one type; decimals may differ in scale). Values are of the result's type.
+        case choose(Node?, [Branch], otherwise: Node?)
         /// Of the result's type.
         case coalesce([Node])
         case cast(Node)
