@@ -1,0 +1,124 @@
+/// A daemon file's tree to its settings.
+struct DaemonFileReader {
+    private let diagnostics: Diagnostics
+
+    static func read(_ root: YAMLNode, _ diagnostics: Diagnostics) -> DaemonFile? {
+        let reader = DaemonFileReader(diagnostics: diagnostics)
+        return reader.daemon(root)
+    }
+
+    private static let keys = ["http", "log", "state", "checkpoint", "jobs", "workers"]
+
+    private func daemon(_ root: YAMLNode) -> DaemonFile? {
+        var file = DaemonFile()
+        guard let section = Section(
+            root, "a daemon file", keys: Self.keys, foreign: ["job": "jobs", "checkpoints": "checkpoint", "threads": "workers", "kafka": "log"], diagnostics)
+        else { return nil }
+        if let node = section["http"] { http(node, &file.http) }
+        if let node = section["log"] {
+            var log = LogSettings()
+            self.log(node, &log)
+            file.log = log
+        }
+        if let node = section["state"] { state(node, &file.state) }
+        if let node = section["checkpoint"] { checkpoint(node, &file.checkpoint) }
+        if let node = section["jobs"] { file.jobs = jobs(node) }
+        if let node = section["workers"] { file.workers = diagnostics.integer(node, "`workers`", 1...1_024) }
+        if let log = file.log, log.listen.port == file.http.listen.port, log.listen.port != 0, log.listen.host == file.http.listen.host,
+            let node = section["log"]
+        {
+            diagnostics.report(node, "`http` and `log` both listen on \(log.listen)")
+        }
+        return diagnostics.isEmpty ? file : nil
+    }
+
+    private func http(_ node: YAMLNode, _ http: inout HTTPSettings) {
+        guard let section = Section(
+            node, "`http`", keys: ["listen", "tls", "token"], foreign: ["address": "listen", "port": "listen", "auth": "token"], diagnostics)
+        else { return }
+        if let address = section["listen"].flatMap({ diagnostics.address($0) }) { http.listen = address }
+        if let node = section["token"] { http.token = token(node) }
+        guard let node = section["tls"], let tls = Section(
+            node, "`tls`", keys: ["certificate", "key"], foreign: ["cert": "certificate"], diagnostics)
+        else { return }
+        let certificate = tls.required("certificate").flatMap { diagnostics.text($0, "the path of a PEM file") }
+        let key = tls.required("key").flatMap { diagnostics.text($0, "the path of a PEM file") }
+        if let certificate, let key { http.tls = TLSSettings(certificate: certificate, key: key) }
+    }
+
+    private func token(_ node: YAMLNode) -> String? {
+        guard let scalar = diagnostics.scalar(node, "`token`") else { return nil }
+        guard (16...1_024).contains(scalar.text.utf8.count), scalar.text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            diagnostics.report(node, "`token` has to be 16 to 1024 visible ASCII characters without spaces")
+            return nil
+        }
+        return scalar.text
+    }
+
+    private func log(_ node: YAMLNode, _ log: inout LogSettings) {
+        guard let section = Section(
+            node, "`log`", keys: ["listen", "directory", "fsync", "default_partitions"],
+            foreign: ["address": "listen", "path": "directory", "dir": "directory", "partitions": "default_partitions"], diagnostics)
+        else { return }
+        if let node = section["listen"], let address = diagnostics.address(node) {
+            log.listen = address
+            if !address.isLoopback {
+                diagnostics.report(
+                    node, "the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not \(address.host)")
+            }
+        }
+        if let directory = section["directory"].flatMap({ diagnostics.text($0, "a directory") }) { log.directory = directory }
+        if let fsync = section["fsync"].flatMap({ fsync($0) }) { log.fsync = fsync }
+        if let partitions = section["default_partitions"].flatMap({ diagnostics.integer($0, "`default_partitions`", 1...10_000) }) {
+            log.defaultPartitions = partitions
+        }
+    }
+
+    private func fsync(_ node: YAMLNode) -> LogSettings.Fsync? {
+        guard let scalar = diagnostics.scalar(node, "`fsync`: commit, never or a duration such as 100ms") else { return nil }
+        if scalar.text.first?.isNumber == true {
+            return diagnostics.duration(node, "`fsync`", 1_000...60_000_000).map { .every($0) }
+        }
+        return diagnostics.choice(node, "`fsync`", [("commit", .commit), ("never", .never), ("a duration such as 100ms", .commit)])
+    }
+
+    private func state(_ node: YAMLNode, _ state: inout StateSettings) {
+        guard let section = Section(node, "`state`", keys: ["directory", "memory"], foreign: ["path": "directory", "dir": "directory"], diagnostics)
+        else { return }
+        if let directory = section["directory"].flatMap({ diagnostics.text($0, "a directory") }) { state.directory = directory }
+        if let memory = section["memory"].flatMap({ diagnostics.size($0, "`memory`", min: 16 << 20) }) { state.memory = memory }
+    }
+
+    private func checkpoint(_ node: YAMLNode, _ checkpoint: inout CheckpointSettings) {
+        guard let section = Section(
+            node, "`checkpoint`", keys: ["interval", "storage"], foreign: ["every": "interval", "directory": "storage", "path": "storage"], diagnostics)
+        else { return }
+        if let interval = section["interval"].flatMap({ diagnostics.duration($0, "`interval`", 10_000...3_600_000_000) }) {
+            checkpoint.interval = interval
+        }
+        if let storage = section["storage"].flatMap({ storage($0) }) { checkpoint.storage = storage }
+    }
+
+    private func storage(_ node: YAMLNode) -> CheckpointSettings.Storage? {
+        guard let scalar = diagnostics.scalar(node, "a directory or s3://bucket/prefix") else { return nil }
+        guard let scheme = scalar.text.firstRange(of: "://") else { return .directory(scalar.text) }
+        let parts = scalar.text[scheme.upperBound...].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard scalar.text[..<scheme.lowerBound] == "s3", let bucket = parts.first, !bucket.isEmpty else {
+            diagnostics.report(node, "expected a directory or s3://bucket/prefix, found \(scalar.shown)")
+            return nil
+        }
+        let prefix = (parts.count > 1 ? parts[1] : "").split(separator: "/").joined(separator: "/")
+        return .s3(bucket: bucket, prefix: prefix)
+    }
+
+    private func jobs(_ node: YAMLNode) -> [String] {
+        if case .sequence(let elements) = node.content, elements.isEmpty { return [] }
+        guard let paths = diagnostics.texts(node, "the path of a job file") else { return [] }
+        var jobs: [String] = []
+        for (path, node) in paths {
+            if jobs.contains(path) { diagnostics.report(node, "`\(path)` is named twice") }
+            jobs.append(path)
+        }
+        return jobs
+    }
+}

@@ -1,0 +1,65 @@
+import Batch
+import Expression
+
+/// What is known of a source or transform while those that read it are checked.
+struct Stage {
+    let plan: StagePlan
+    var schema: Schema
+    /// Columns whose type is not known because of an error that has been reported: nothing is said about their uses.
+    var broken: Set<String> = []
+    /// Nothing is known of the columns.
+    var isBroken = false
+    /// The source's place in the file's order.
+    let source: Int
+    let sourceName: String
+    /// The source's key, nil where it has none or an unusable one.
+    let key: String?
+    /// Columns that hold the source's key unchanged.
+    var keyColumns: Set<String> = []
+
+    static func broken(_ plan: StagePlan) -> Stage {
+        Stage(plan: plan, schema: Schema([]), isBroken: true, source: -1, sourceName: "", key: nil)
+    }
+
+    /// Whether something can be said about a use of the column.
+    func isKnown(_ column: String) -> Bool {
+        !isBroken && !broken.contains(column)
+    }
+}
+
+extension Diagnostics {
+    /// The position of a column that has to be there.
+    func column(_ name: String, _ node: YAMLNode, _ stage: Stage) -> Int? {
+        guard stage.isKnown(name) else { return nil }
+        if let index = stage.schema.index(of: name) { return index }
+        let names = stage.schema.fields.map(\.name)
+        let near = suggestion(for: name, among: names + stage.broken.sorted())
+        report(node, "unknown column `\(name)`\(near.isEmpty ? "; columns are \(names.joined(separator: ", "))" : near)")
+        return nil
+    }
+
+    /// An expression in its place in the file.
+    func expression(_ node: YAMLNode, _ stage: Stage, isCondition: Bool = false) -> TypedExpression? {
+        guard let scalar = scalar(node, "an expression") else { return nil }
+        do {
+            let expression = try Expression.parse(scalar.text)
+            guard expression.columnNames.allSatisfy(stage.isKnown) else { return nil }
+            return try isCondition ? expression.condition(in: stage.schema) : expression.typed(in: stage.schema)
+        } catch {
+            report(scalar.position(of: error.offset, in: source), error.message)
+            return nil
+        }
+    }
+
+    func aggregate(_ node: YAMLNode, _ stage: Stage) -> AggregateCall? {
+        guard let scalar = scalar(node, "an aggregate such as count() or sum(amount)") else { return nil }
+        do {
+            let aggregate = try Aggregate.parse(scalar.text)
+            guard aggregate.columnNames.allSatisfy(stage.isKnown) else { return nil }
+            return try aggregate.typed(in: stage.schema)
+        } catch {
+            report(scalar.position(of: error.offset, in: source), error.message)
+            return nil
+        }
+    }
+}
