@@ -111,7 +111,7 @@ package struct Aggregate: Sendable {
 
     private func refusal(_ function: AggregateFunction, _ type: ValueType, _ wanted: String) -> ExpressionError {
         ExpressionError(
-            at: argument?.offset ?? nameOffset, "`\(function.rawValue)` takes \(wanted), this is a \(type)")
+            at: argument?.offset ?? nameOffset, "`\(function.rawValue)` takes \(wanted), this is \(type == .int64 ? "an" : "a") \(type)")
     }
 }
 

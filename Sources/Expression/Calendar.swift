@@ -40,9 +40,15 @@ package enum Calendar {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
+    /// Microseconds since midnight.
+    private static func timeOfDay(_ time: Int64) -> Int64 {
+        let rest = time % day
+        return rest < 0 ? rest + day : rest
+    }
+
     /// 0...23.
     static func hour(_ time: Int64) -> Int64 {
-        (time - floorDivide(time, day) * day) / (3_600 * second)
+        timeOfDay(time) / (3_600 * second)
     }
 
     /// The start of the `unit` that `time` lies in; the earliest time there is where that would lie before it.
@@ -86,8 +92,7 @@ package enum Calendar {
 
     /// RFC 3339 in UTC: `2026-01-31T23:59:59Z`, with three or six more digits where they are not zero.
     package static func text(_ time: Int64) -> String {
-        let inDay = time - floorDivide(time, day) * day
-        let (seconds, fraction) = inDay.quotientAndRemainder(dividingBy: second)
+        let (seconds, fraction) = timeOfDay(time).quotientAndRemainder(dividingBy: second)
         let clock = "\(digits(seconds / 3_600, 2)):\(digits(seconds / 60 % 60, 2)):\(digits(seconds % 60, 2))"
         let rest = fraction == 0 ? "" : fraction % 1_000 == 0 ? "." + digits(fraction / 1_000, 3) : "." + digits(fraction, 6)
         return "\(dateText(time))T\(clock)\(rest)Z"

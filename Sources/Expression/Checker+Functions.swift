@@ -65,7 +65,7 @@ extension Checker {
     private mutating func time(_ syntax: Syntax, _ user: String) throws(ExpressionError) -> Node {
         let node = try value(syntax, "`\(user)`")
         guard node.type == .timestamp else {
-            throw ExpressionError(at: syntax.offset, "`\(user)` takes a timestamp, this is a \(node.typeName)")
+            throw ExpressionError(at: syntax.offset, "`\(user)` takes a timestamp, this is \(node.withArticle)")
         }
         return node
     }
@@ -77,7 +77,7 @@ extension Checker {
             let node = try value(argument, "`substr`")
             guard node.type == .int64, node.kind == .value else {
                 throw ExpressionError(
-                    at: argument.offset, "`substr` takes a string, a start and a count as int64, this is a \(node.typeName)")
+                    at: argument.offset, "`substr` takes a string, a start and a count as int64, this is \(node.withArticle)")
             }
             nodes.append(node)
         }
@@ -180,7 +180,7 @@ extension Checker {
             throw ExpressionError(at: operand.offset, "an interval cannot be cast; divide it by a unit, such as `(a - b) / 1s`")
         }
         guard Self.canCast(from: node.type, to: type) else {
-            throw ExpressionError(at: operand.offset, "a \(node.type) cannot be cast to \(type)\(Self.castHint(node.type, type))")
+            throw ExpressionError(at: operand.offset, "\(node.withArticle) cannot be cast to \(type)\(Self.castHint(node.type, type))")
         }
         return convert(node, to: type)
     }

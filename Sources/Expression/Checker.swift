@@ -106,7 +106,7 @@ struct Checker {
         }
         let node = try value(operand, "`-`")
         guard node.type.isNumeric else {
-            throw ExpressionError(at: offset, "`-` takes a number, not a \(node.typeName)")
+            throw ExpressionError(at: offset, "`-` takes a number, not \(node.withArticle)")
         }
         // The smallest int64 has no negative.
         return fold(.negate(node), node.type, isNullable: node.isNullable || node.type == .int64, over: [node], kind: node.kind)
@@ -126,7 +126,7 @@ struct Checker {
     mutating func condition(_ syntax: Syntax, _ user: String) throws(ExpressionError) -> Node {
         let node = try check(syntax)
         guard node.type == .bool else {
-            throw ExpressionError(at: syntax.offset, "\(user) has to be true or false, this is a \(node.typeName)")
+            throw ExpressionError(at: syntax.offset, "\(user) has to be true or false, this is \(node.withArticle)")
         }
         var condition = node
         condition.kind = .value
@@ -143,7 +143,7 @@ struct Checker {
         let node = try value(syntax, user)
         guard node.type == .string else {
             throw ExpressionError(
-                at: syntax.offset, "\(user) takes strings, this is a \(node.typeName); write cast(... as string)")
+                at: syntax.offset, "\(user) takes strings, this is \(node.withArticle); write cast(... as string)")
         }
         return node
     }
@@ -200,6 +200,8 @@ extension Node {
         case .untypedNull: "null"
         }
     }
+
+    var withArticle: String { "\(typeName.hasPrefix("i") ? "an" : "a") \(typeName)" }
 }
 
 extension Column {

@@ -88,7 +88,7 @@ extension Evaluator {
         var output = output(operand.column.type)
         switch output.type {
         case .float64: map(Operand(operand.column.doubles, operand), &output.doubles) { -$0 }
-        case .decimal: map(Operand(operand.column.decimals, operand), &output.decimals) { 0 - $0 }
+        case .decimal: map(Operand(operand.column.decimals, operand), &output.decimals) { 0 &- $0 }
         default:
             var verdicts = verdicts()
             mapChecked(Operand(operand.column.integers, operand), &output.integers, &verdicts) {

@@ -2,6 +2,7 @@
 ///
 /// A name is near when it differs in case only, or when a third of its letters at most were mistyped (inserted,
 /// left out, replaced, or two neighbours swapped; at least one, at most three). Among equally near ones the first wins.
+/// Where none is, the only name that begins or ends with three or more typed letters is taken.
 package func closestName(to name: String, among candidates: some Sequence<String>) -> String? {
     let typed = Array(name.lowercased().unicodeScalars.prefix(65))
     guard !typed.isEmpty, typed.count <= 64 else { return nil }
@@ -15,7 +16,13 @@ package func closestName(to name: String, among candidates: some Sequence<String
             best = (candidate, distance)
         }
     }
-    return best?.name
+    if let best { return best.name }
+    guard typed.count >= 3 else { return nil }
+    let longer = candidates.filter {
+        let scalars = Array($0.lowercased().unicodeScalars)
+        return scalars.starts(with: typed) || scalars.reversed().starts(with: typed.reversed())
+    }
+    return longer.count == 1 ? longer[0] : nil
 }
 
 /// `; did you mean `x`?`, or nothing.

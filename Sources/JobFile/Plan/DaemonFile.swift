@@ -43,12 +43,26 @@ package struct HTTPSettings: Hashable, Sendable {
     package var tls: TLSSettings?
     /// Callers must send it as a bearer token.
     package var token: String?
+
+    package init(
+        listen: ListenAddress = ListenAddress(host: "127.0.0.1", port: 8080), tls: TLSSettings? = nil,
+        token: String? = nil
+    ) {
+        self.listen = listen
+        self.tls = tls
+        self.token = token
+    }
 }
 
 /// Paths of PEM files, as written.
 package struct TLSSettings: Hashable, Sendable {
     package var certificate: String
     package var key: String
+
+    package init(certificate: String, key: String) {
+        self.certificate = certificate
+        self.key = key
+    }
 }
 
 package struct LogSettings: Hashable, Sendable {
@@ -73,6 +87,11 @@ package struct StateSettings: Hashable, Sendable {
     package var directory = "./data/state"
     /// Bytes that the state of all tasks may take in memory; 16 MiB or more.
     package var memory = 1 << 30
+
+    package init(directory: String = "./data/state", memory: Int = 1 << 30) {
+        self.directory = directory
+        self.memory = memory
+    }
 }
 
 package struct CheckpointSettings: Hashable, Sendable {
@@ -85,4 +104,9 @@ package struct CheckpointSettings: Hashable, Sendable {
     /// Microseconds from commit to commit: 10 ms to 1 h.
     package var interval: Int64 = 1_000_000
     package var storage = Storage.directory("./data/checkpoints")
+
+    package init(interval: Int64 = 1_000_000, storage: Storage = .directory("./data/checkpoints")) {
+        self.interval = interval
+        self.storage = storage
+    }
 }

@@ -13,6 +13,18 @@ package struct JobPlan: Sendable {
     /// In the order of the file; at least one.
     package var sinks: [SinkPlan]
     package var deadLetter: DeadLetterPlan
+
+    package init(
+        name: String, kafka: KafkaPlan, sources: [SourcePlan], transforms: [TransformPlan], sinks: [SinkPlan],
+        deadLetter: DeadLetterPlan
+    ) {
+        self.name = name
+        self.kafka = kafka
+        self.sources = sources
+        self.transforms = transforms
+        self.sinks = sinks
+        self.deadLetter = deadLetter
+    }
 }
 
 /// Where the job's topics are.
@@ -27,11 +39,20 @@ package struct KafkaPlan: Hashable, Sendable {
     package var brokers: Brokers
     /// Handed to librdkafka as they are.
     package var properties: [String: String]
+
+    package init(brokers: Brokers, properties: [String: String]) {
+        self.brokers = brokers
+        self.properties = properties
+    }
 }
 
 package struct DeadLetterPlan: Hashable, Sendable {
     /// Where the file names none: `<job>.dead-letter`.
     package var topic: String
+
+    package init(topic: String) {
+        self.topic = topic
+    }
 }
 
 /// What a transform or sink reads: the records of a source or the result of a transform.

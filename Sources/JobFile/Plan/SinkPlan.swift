@@ -8,6 +8,14 @@ package struct SinkPlan: Sendable {
     /// Positions in the input of the columns that are written, in order; at least one.
     package var columns: [Int]
     package var target: SinkTarget
+
+    package init(name: String, from: StagePlan, input: Schema, columns: [Int], target: SinkTarget) {
+        self.name = name
+        self.from = from
+        self.input = input
+        self.columns = columns
+        self.target = target
+    }
 }
 
 package enum SinkTarget: Hashable, Sendable {
@@ -20,6 +28,12 @@ package struct KafkaSinkPlan: Hashable, Sendable {
     /// Position in the input of the column whose text is the message's key; nil: no key.
     package var key: Int?
     package var format: RecordFormat
+
+    package init(topic: String, key: Int?, format: RecordFormat) {
+        self.topic = topic
+        self.key = key
+        self.format = format
+    }
 }
 
 package struct ParquetSinkPlan: Hashable, Sendable {
@@ -32,6 +46,16 @@ package struct ParquetSinkPlan: Hashable, Sendable {
     /// Bytes.
     package var rollSize: Int
     package var compression: ParquetCompression
+
+    package init(
+        path: String, partitionBy: [ParquetPartition], rollEvery: Int64, rollSize: Int, compression: ParquetCompression
+    ) {
+        self.path = path
+        self.partitionBy = partitionBy
+        self.rollEvery = rollEvery
+        self.rollSize = rollSize
+        self.compression = compression
+    }
 }
 
 /// One level of directories, `<name>=<value>`.
@@ -50,6 +74,12 @@ package struct ParquetPartition: Hashable, Sendable {
     /// Position in the input.
     package var column: Int
     package var transform: Transform
+
+    package init(name: String, column: Int, transform: Transform) {
+        self.name = name
+        self.column = column
+        self.transform = transform
+    }
 }
 
 package enum ParquetCompression: String, Hashable, Sendable, CaseIterable {

@@ -18,6 +18,21 @@ package struct SourcePlan: Sendable {
     /// so the runtime refuses a topic that has more.
     package var mustHaveOnePartition: Bool
 
+    package init(
+        name: String, topic: String, format: RecordFormat, key: Int?, fields: [SourceField], eventTime: EventTimePlan,
+        start: StartPosition, onOffsetOutOfRange: OffsetOutOfRange, mustHaveOnePartition: Bool
+    ) {
+        self.name = name
+        self.topic = topic
+        self.format = format
+        self.key = key
+        self.fields = fields
+        self.eventTime = eventTime
+        self.start = start
+        self.onOffsetOutOfRange = onOffsetOutOfRange
+        self.mustHaveOnePartition = mustHaveOnePartition
+    }
+
     /// The columns that the source's batches have, in the order of `fields`.
     package var schema: Schema {
         Schema(fields.map { Field($0.name, $0.type, isNullable: $0.isNullable) })
@@ -32,6 +47,14 @@ package struct SourceField: Hashable, Sendable {
     package var path: [String]
     /// How a timestamp is written; nil for every other type.
     package var timestampForm: TimestampForm?
+
+    package init(name: String, type: ValueType, isNullable: Bool, path: [String], timestampForm: TimestampForm?) {
+        self.name = name
+        self.type = type
+        self.isNullable = isNullable
+        self.path = path
+        self.timestampForm = timestampForm
+    }
 }
 
 /// How a record writes a point in time.
@@ -52,6 +75,13 @@ package struct EventTimePlan: Hashable, Sendable {
     package var idleTimeout: Int64?
     /// Microseconds, 0 or more: how far event time may be ahead of the Kafka timestamp.
     package var maxAhead: Int64
+
+    package init(column: Int, outOfOrderness: Int64, idleTimeout: Int64?, maxAhead: Int64) {
+        self.column = column
+        self.outOfOrderness = outOfOrderness
+        self.idleTimeout = idleTimeout
+        self.maxAhead = maxAhead
+    }
 }
 
 package enum StartPosition: Hashable, Sendable {

@@ -8,6 +8,14 @@ package struct TransformPlan: Sendable {
     package var input: Schema
     package var output: Schema
     package var operation: TransformOperation
+
+    package init(name: String, from: StagePlan, input: Schema, output: Schema, operation: TransformOperation) {
+        self.name = name
+        self.from = from
+        self.input = input
+        self.output = output
+        self.operation = operation
+    }
 }
 
 package enum TransformOperation: Sendable {
@@ -25,6 +33,11 @@ package struct DedupePlan: Hashable, Sendable {
     package var columns: [Int]
     /// How long a row is remembered: microseconds of event time, above 0.
     package var within: Int64
+
+    package init(columns: [Int], within: Int64) {
+        self.columns = columns
+        self.within = within
+    }
 }
 
 /// Folds the rows of a key into windows. Output: the group-by columns, `window_start`, `window_end`, the aggregates.
@@ -36,6 +49,15 @@ package struct WindowPlan: Sendable {
     package var allowedLateness: Int64
     /// At least one.
     package var aggregates: [(name: String, call: AggregateCall)]
+
+    package init(
+        groupBy: [Int], kind: WindowKind, allowedLateness: Int64, aggregates: [(name: String, call: AggregateCall)]
+    ) {
+        self.groupBy = groupBy
+        self.kind = kind
+        self.allowedLateness = allowedLateness
+        self.aggregates = aggregates
+    }
 }
 
 /// All in microseconds, above 0.

@@ -80,6 +80,7 @@ struct JobFileReader {
             if let source = sources.first(where: { $0.name == entry.key }) {
                 let line = diagnostics.source.position(of: source.nameStart).line
                 diagnostics.report(entry.keyStart, "`\(entry.key)` is already the name of a source, in line \(line)")
+                hasUnknownInput = true
             }
             guard let section = Section(
                 entry.value, "transform `\(entry.key)`", keys: TransformReader.keys, foreign: TransformReader.foreign, diagnostics)
@@ -113,7 +114,10 @@ struct JobFileReader {
         }
         let reader = TransformReader(diagnostics: diagnostics)
         var plans: [TransformPlan] = []
-        for (position, index) in StageGraph.order(nodes, diagnostics).enumerated() {
+        // A transform with the name of a source, which has been reported, is read by nothing.
+        let (order, hasCycle) = StageGraph.order(nodes, sources: Set(stages.keys), diagnostics)
+        if hasCycle { hasUnknownInput = true }
+        for (position, index) in order.enumerated() {
             let node = nodes[index]
             guard let section = node.section, let input = node.from.flatMap({ stages[$0.name] }) else {
                 // Checks what can be checked without knowing the input.
@@ -122,7 +126,6 @@ struct JobFileReader {
                 continue
             }
             let (operation, output) = reader.read(section, position: position, input)
-            // A source of the same name, which has been reported, keeps it.
             stages[node.name] = stages[node.name] ?? output
             guard let operation else { continue }
             plans.append(TransformPlan(name: node.name, from: input.plan, input: input.schema, output: output.schema, operation: operation))

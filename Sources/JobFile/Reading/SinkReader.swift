@@ -112,7 +112,7 @@ struct SinkReader {
         var transform = ParquetPartition.Transform.identity
         if let name = match.output.1.map({ $0.lowercased() }) {
             guard let known = ParquetPartition.Transform(rawValue: name), known != .identity else {
-                let near = suggestion(for: name, among: ["date", "hour"])
+                let near = name == "day" ? "; did you mean `date`?" : suggestion(for: name, among: ["date", "hour"])
                 diagnostics.report(node, "unknown partitioning `\(name)`\(near.isEmpty ? "; there are date and hour" : near)")
                 return nil
             }

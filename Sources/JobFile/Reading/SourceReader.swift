@@ -28,9 +28,12 @@ struct SourceReader {
         let (fields, broken) = section.required("fields").map { self.fields($0) } ?? ([], nil)
         var stage = Stage(
             plan: .source(position), schema: Schema(fields.map { Field($0.name, $0.type, isNullable: $0.isNullable) }),
-            broken: broken ?? [], isBroken: broken == nil, source: position, sourceName: entry.key, key: section["key"].flatMap { keyName($0) })
+            broken: broken ?? [], isBroken: broken == nil, source: position, sourceName: entry.key)
         let key = section["key"].flatMap { self.key($0, stage) }
-        if let key { stage.keyColumns = [stage.schema.fields[key].name] }
+        if let key {
+            stage.key = stage.schema.fields[key].name
+            stage.keyColumns = [stage.schema.fields[key].name]
+        }
         let eventTime = section.required("event_time").flatMap { self.eventTime($0, stage) }
         let start = section["start"].map { self.start($0) } ?? .earliest
         let outOfRange = section["on_offset_out_of_range"].map {
@@ -116,10 +119,6 @@ struct SourceReader {
             return nil
         }
         return keys
-    }
-
-    private func keyName(_ node: YAMLNode) -> String? {
-        if case .scalar(let scalar) = node.content { scalar.text } else { nil }
     }
 
     private func key(_ node: YAMLNode, _ stage: Stage) -> Int? {

@@ -13,17 +13,19 @@ struct Stage {
     let source: Int
     let sourceName: String
     /// The source's key, nil where it has none or an unusable one.
-    let key: String?
+    var key: String?
     /// Columns that hold the source's key unchanged.
     var keyColumns: Set<String> = []
 
     static func broken(_ plan: StagePlan) -> Stage {
-        Stage(plan: plan, schema: Schema([]), isBroken: true, source: -1, sourceName: "", key: nil)
+        Stage(plan: plan, schema: Schema([]), isBroken: true, source: 0, sourceName: "")
     }
 
     /// Whether something can be said about a use of the column.
     func isKnown(_ column: String) -> Bool {
-        !isBroken && !broken.contains(column)
+        if isBroken || broken.contains(column) { return false }
+        // It may well be one of those under its right name.
+        return broken.isEmpty || schema.index(of: column) != nil || closestName(to: column, among: broken.sorted()) == nil
     }
 }
 
@@ -33,7 +35,7 @@ extension Diagnostics {
         guard stage.isKnown(name) else { return nil }
         if let index = stage.schema.index(of: name) { return index }
         let names = stage.schema.fields.map(\.name)
-        let near = suggestion(for: name, among: names + stage.broken.sorted())
+        let near = suggestion(for: name, among: names)
         report(node, "unknown column `\(name)`\(near.isEmpty ? "; columns are \(names.joined(separator: ", "))" : near)")
         return nil
     }

@@ -11,11 +11,13 @@ struct StageGraph {
     }
 
     /// Positions of `nodes` in topological order; those on a cycle, or behind one, are left out and reported once a cycle.
-    static func order(_ nodes: [Node], _ diagnostics: Diagnostics) -> [Int] {
+    /// A `from` that is the name of a source means the source.
+    static func order(_ nodes: [Node], sources: Set<String>, _ diagnostics: Diagnostics) -> (order: [Int], hasCycle: Bool) {
         let positions = Dictionary(nodes.enumerated().map { ($0.element.name, $0.offset) }) { first, _ in first }
         enum State { case new, open, done, broken }
         var states = [State](repeating: .new, count: nodes.count)
         var order: [Int] = []
+        var hasCycle = false
         for start in nodes.indices where states[start] == .new {
             // Each has one input, so the way back is a list and needs no recursion.
             var path: [Int] = []
@@ -23,10 +25,11 @@ struct StageGraph {
             while let node = next, states[node] == .new {
                 states[node] = .open
                 path.append(node)
-                next = nodes[node].from.flatMap { positions[$0.name] }
+                next = nodes[node].from.flatMap { sources.contains($0.name) ? nil : positions[$0.name] }
             }
             if let node = next, states[node] == .open, let first = path.firstIndex(of: node) {
                 report(path[first...].map { nodes[$0] }, diagnostics)
+                hasCycle = true
                 for node in path { states[node] = .broken }
             } else if let node = next, states[node] == .broken {
                 for node in path { states[node] = .broken }
@@ -37,7 +40,7 @@ struct StageGraph {
                 }
             }
         }
-        return order
+        return (order, hasCycle)
     }
 
     private static func report(_ cycle: [Node], _ diagnostics: Diagnostics) {

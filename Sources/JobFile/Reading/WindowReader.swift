@@ -43,7 +43,7 @@ struct WindowReader {
         }
         if let key = input.key, !columns.contains(where: { input.keyColumns.contains(input.schema.fields[$0.index].name) }) {
             let hint = input.keyColumns.isEmpty
-                ? "an earlier transform dropped it"
+                ? "an earlier `select` dropped or changed it"
                 : "add \(input.keyColumns.sorted().map { "`\($0)`" }.joined(separator: " or "))"
             diagnostics.report(
                 node, "`group_by` has to contain the key `\(key)` of source `\(input.sourceName)`: records of one group would lie in several partitions, and moving them together is not supported yet; \(hint)")
@@ -53,9 +53,9 @@ struct WindowReader {
     }
 
     private func kind(_ node: YAMLNode) -> WindowKind? {
-        let names = ["session", "tumbling", "hopping", "cumulate"]
+        let names = ["session", "tumbling", "hopping", "cumulate", "sliding"]
         guard let section = Section(
-            node, "`window`", keys: names, foreign: ["sliding": "hopping", "tumble": "tumbling", "fixed": "tumbling", "hop": "hopping", "size": "tumbling", "gap": "session"], diagnostics)
+            node, "`window`", keys: names, foreign: ["tumble": "tumbling", "fixed": "tumbling", "hop": "hopping", "size": "tumbling", "gap": "session"], diagnostics)
         else { return nil }
         let kinds = section.entries.filter { names.contains($0.key) }
         guard let kind = kinds.first else {
