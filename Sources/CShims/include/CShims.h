@@ -17,4 +17,7 @@ uint32_t millrace_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count
 /// The same without the processor's instruction, to test one against the other.
 uint32_t millrace_crc32c_portable(uint32_t crc, const void *_Nullable bytes, size_t count);
 
+/// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
+void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
+
 #endif
