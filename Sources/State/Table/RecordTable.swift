@@ -1,8 +1,9 @@
 import Batch
+import Glibc
 
 /// Keyed windows of one operator: key (and window start) -> fixed-size record, in memory.
 ///
-/// A record is one open window: header, then `payloadBytes` of the user's. Records lie in chunks of up to 1 MiB and do not
+/// A record is one open window: header, then `payloadBytes` of the user's. Records lie in chunks of 2 MiB and do not
 /// move; a key's first record stands in the index, further ones (open sessions of the same key) hang from it by `next`, in
 /// the order of their starts. In a table keyed by start every (key, start) is a key of its own and chains have one record.
 ///
@@ -25,7 +26,8 @@ package struct RecordTable: ~Copyable {
 
     /// Heads that changed since the last freeze; may hold records that were freed meanwhile, and repeats.
     var dirty = RawList<UInt32>(capacity: 1024)
-    private static let chunksMax = 1 << 16
+    private static let chunksMax = 1 << 15
+    private static let chunkBytesMax = 1 << 21
 
     var deletions = Deletions()
     var epochs = EpochStamps()
@@ -44,7 +46,7 @@ package struct RecordTable: ~Copyable {
         precondition(payloadBytes >= 0 && payloadBytes < 64 * 1024, "a record is small")
         let stride = (MemoryLayout<RecordHeader>.size + payloadBytes + 15) & ~15
         var shift: UInt32 = 0
-        while (stride << Int(shift + 1)) <= 1 << 20 { shift += 1 }
+        while (stride << Int(shift + 1)) <= Self.chunkBytesMax { shift += 1 }
         // Of the directory only the pages in use are ever touched.
         lookup = RecordLookup(
             tables: index.tables, chunks: .allocate(capacity: Self.chunksMax), stride: stride, chunkShift: shift,
@@ -162,7 +164,7 @@ package struct RecordTable: ~Copyable {
             precondition(number < UInt32.max - 1, "a table holds at most four billion records")
             if Int(number >> lookup.chunkShift) == chunkCount {
                 precondition(chunkCount < Self.chunksMax, "a table holds at most 64 GiB of records")
-                lookup.chunks[chunkCount] = .allocate(byteCount: lookup.stride << Int(lookup.chunkShift), alignment: 64)
+                lookup.chunks[chunkCount] = Self.allocateChunk(isFirst: chunkCount == 0)
                 chunkCount += 1
             }
             nextNumber += 1
@@ -182,6 +184,16 @@ package struct RecordTable: ~Copyable {
             record.pointee.key1 = UInt64(UInt(bitPattern: piece))
         }
         return record
+    }
+
+    /// A small table should not occupy a huge page; in a large one they save most of the address translations, which
+    /// cost as much as the memory itself when keys come at random.
+    private static func allocateChunk(isFirst: Bool) -> UnsafeMutableRawPointer {
+        let chunk = UnsafeMutableRawPointer.allocate(byteCount: chunkBytesMax, alignment: chunkBytesMax)
+        #if os(Linux)
+            if !isFirst { _ = madvise(chunk, chunkBytesMax, MADV_HUGEPAGE) }
+        #endif
+        return chunk
     }
 
     // MARK: Change
