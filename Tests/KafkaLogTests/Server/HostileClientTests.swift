@@ -108,13 +108,27 @@ func aRequestWithAnImpossibleLengthEndsItsConnection(length: [UInt8]) throws {
 @Test func aClientThatDoesNotReadIsNotServedFurther() throws {
     let log = try TestLog { $0.limits.outputBytes = 64 << 10 }
     let slow = try log.client(), other = try log.client()
-    try slow.createTopic("t", partitions: 500)
-    let before = log.server.statistics().requests["metadata"] ?? 0
-    // Each answer has some 20 KB; the sockets' buffers take a few megabytes, what is beyond them has to stay unasked.
-    let count = 2000
-    let request = MetadataRequest { $0.topics = nil }
+    // Each answer has 100 KB; the sockets' buffers take a few megabytes, what is beyond them has to stay unasked.
+    try slow.createTopic("t", partitions: 25)
+    _ = try slow.ask(
+        OffsetCommitRequest {
+            $0.groupID = "g"
+            $0.topics = [
+                .init {
+                    $0.name = "t"
+                    $0.partitions = (Int32(0)..<25).map { index in
+                        .init {
+                            $0.index = index
+                            $0.committedMetadata = String(repeating: "m", count: 4000)
+                        }
+                    }
+                }
+            ]
+        })
+    let count = 200
+    let request = OffsetFetchRequest { $0.groups = [.init { $0.groupID = "g"; $0.topics = nil }] }
     for _ in 0..<count { try slow.send(request) }
     for _ in 0..<50 { #expect(try other.ask(ApiVersionsRequest()).errorCode == .none) }
-    #expect((log.server.statistics().requests["metadata"] ?? 0) - before < count)
+    #expect(log.server.statistics().requests["offsetFetch"] ?? 0 < count)
     for _ in 0..<count { _ = try slow.receiveFrame() }
 }
