@@ -88,7 +88,8 @@ let package = Package(
         tests("KafkaLogGroupsTests", path: "Tests/KafkaLogTests/Groups", "KafkaLogGroups", "KafkaLogCoordination"),
         tests(
             "KafkaLogTransactionsTests", path: "Tests/KafkaLogTests/Transactions", "KafkaLogTransactions", "KafkaLogCoordination"),
-        tests("KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaClient"),
+        tests(
+            "KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaClient"),
         tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
         tests("AdminTests", "Admin", "Telemetry"),
     ],

@@ -220,7 +220,6 @@ extension Broker {
     private func serve(_ connection: Connection) {
         connection.isInAttention = false
         guard connection.isOpen else { return }
-        let wasSaturated = !connection.interest.contains(.read)
         var blocked = false
         if !connection.output.isEmpty {
             var sent: UInt64 = 0
@@ -236,10 +235,9 @@ extension Broker {
             case .fileTooShort: return close(connection, reason: "a log segment is shorter than what was to be sent of it")
             }
         }
-        if wasSaturated, !connection.isSaturated(configuration.limits) {
-            takeRequests(connection)
-            guard connection.isOpen else { return }
-        }
+        // What was received while it was saturated: the socket will not tell of it again.
+        takeRequests(connection)
+        guard connection.isOpen else { return }
         var interest: Poller.Interest = []
         if !connection.isSaturated(configuration.limits) { interest.insert(.read) }
         if blocked { interest.insert(.write) }

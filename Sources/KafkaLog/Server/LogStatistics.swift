@@ -1,9 +1,9 @@
 /// Counters and gauges of a log server at one moment. Counters start at 0 with the process.
 package struct LogStatistics: Sendable {
-    /// Record batches received in Produce requests and appended.
+    /// What Produce requests appended: records, and the bytes of their batches.
     package var recordsIn: UInt64 = 0
     package var bytesIn: UInt64 = 0
-    /// Record batches sent in Fetch responses.
+    /// Bytes of the batches that were sent in Fetch responses.
     package var bytesOut: UInt64 = 0
     /// Everything on the sockets.
     package var socketBytesIn: UInt64 = 0
@@ -15,6 +15,7 @@ package struct LogStatistics: Sendable {
     package var connectionsAccepted: UInt64 = 0
     package var connectionsRefused: UInt64 = 0
 
+    /// Files that were synced, and the time that took.
     package var fsyncs: UInt64 = 0
     package var fsyncSeconds = 0.0
 
