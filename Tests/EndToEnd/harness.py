@@ -1,0 +1,191 @@
+"""Real processes for the tests: each in a directory of its own, on ports of its own, stopped by its own id."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import duckdb
+import pyarrow.dataset
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("MILLRACE_BINARY", ROOT / ".build/release/millrace"))
+SHARED = ROOT.parent / "shared"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def await_that(condition, seconds, what):
+    """Polls until `condition` gives something true, which is returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.02)
+
+
+class Site:
+    """A daemon file, a job file and what processes started in the directory leave there."""
+
+    def __init__(self, directory, job, interval="200ms", partitions=4, log=True, brokers=None):
+        self.directory = pathlib.Path(directory)
+        self.kafka_port, self.http_port = free_port(), free_port()
+        self.brokers = brokers or f"127.0.0.1:{self.kafka_port}"
+        self.http = f"http://127.0.0.1:{self.http_port}"
+        log_text = f"log: {{listen: 127.0.0.1:{self.kafka_port}, directory: ./data/log, default_partitions: {partitions}}}\n"
+        self.config = self.directory / "millrace.yaml"
+        self.config.write_text(
+            f"http: {{listen: 127.0.0.1:{self.http_port}}}\n" + (log_text if log else "")
+            + "state: {directory: ./data/state, memory: 256MiB}\n"
+            + f"checkpoint: {{interval: {interval}, storage: ./data/checkpoints}}\n"
+        )
+        self.job = self.directory / "job.yaml"
+        self.job.write_text(job)
+        self.processes = []
+
+    def start(self, *arguments):
+        """Starts `millrace run` or `log`; its log lines go to a file."""
+        output = open(self.directory / "stderr.log", "ab")
+        process = subprocess.Popen(
+            [BINARY, *map(str, arguments), "--config", self.config, "--log", "json"],
+            cwd=self.directory, stderr=output, stdout=output, stdin=subprocess.DEVNULL)
+        output.close()
+        self.processes.append(process)
+        return process
+
+    def start_log(self):
+        process = self.start("log")
+        self.await_ready(process)
+        return process
+
+    def start_job(self, *arguments):
+        return self.start("run", self.job, *arguments)
+
+    def run(self, *arguments, seconds=120):
+        """A bounded run; returns its exit code."""
+        process = self.start_job("--until-end", *arguments)
+        try:
+            return process.wait(seconds)
+        finally:
+            self.kill(process)
+
+    def command(self, *arguments, seconds=120, check=True):
+        done = subprocess.run(
+            [BINARY, *map(str, arguments)], cwd=self.directory, capture_output=True, text=True, timeout=seconds)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def get(self, path, method="GET"):
+        """Status and body, or None while nobody listens."""
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.http + path, method=method), timeout=15) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return None
+
+    def await_ready(self, process=None, seconds=60):
+        def ready():
+            assert process is None or process.poll() is None, self.log_text()
+            answer = self.get("/readyz")
+            return answer and answer[0] == 200
+        await_that(ready, seconds, "readiness")
+
+    def metric(self, name, **labels):
+        """The sum of all series of a metric that have these labels."""
+        total = 0.0
+        for line in (self.get("/metrics") or (0, ""))[1].splitlines():
+            series, _, value = line.rpartition(" ")
+            if series.split("{")[0] == name and all(f'{key}="{text}"' in series for key, text in labels.items()):
+                total += float(value)
+        return total
+
+    def stop(self, process, seconds=60):
+        process.send_signal(signal.SIGTERM)
+        return process.wait(seconds)
+
+    @staticmethod
+    def kill(process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+    def close(self):
+        for process in self.processes:
+            self.kill(process)
+
+    def log_text(self):
+        return (self.directory / "stderr.log").read_text(errors="replace")
+
+    def produce(self, topic, records, **settings):
+        """Records are (key, value) or (key, value, keyword arguments)."""
+        producer = Producer({"bootstrap.servers": self.brokers, "partitioner": "murmur2_random", "linger.ms": 5,
+                             "message.max.bytes": 20_000_000, **settings})
+        failed = []
+        for record in records:
+            key, value, *more = record
+            while True:
+                try:
+                    producer.produce(topic, value, key, on_delivery=lambda error, _: error and failed.append(error),
+                                     **(more[0] if more else {}))
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        assert producer.flush(60) == 0 and not failed, failed[:3]
+
+    def consume(self, topic, isolation="read_committed"):
+        """All records of a topic, by partition in offset order."""
+        consumer = Consumer({
+            "bootstrap.servers": self.brokers, "group.id": "reader", "isolation.level": isolation,
+            "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest",
+            "fetch.message.max.bytes": 20_000_000})
+        try:
+            description = consumer.list_topics(topic, 20).topics[topic]
+            assert description.error is None, description.error
+            left = set(description.partitions)
+            consumer.assign([TopicPartition(topic, number, 0) for number in left])
+            records = []
+            deadline = time.monotonic() + 60
+            while left:
+                assert time.monotonic() < deadline, f"{topic} did not end"
+                message = consumer.poll(1)
+                if message is None:
+                    continue
+                if message.error():
+                    assert message.error().name() == "_PARTITION_EOF", message.error()
+                    left.discard(message.partition())
+                else:
+                    records.append(message)
+            return sorted(records, key=lambda m: (m.partition(), m.offset()))
+        finally:
+            consumer.close()
+
+    def json_records(self, topic):
+        return [json.loads(message.value()) for message in self.consume(topic)]
+
+    def parquet_rows(self, path="lake"):
+        """The rows of a Parquet sink as pyarrow reads them; DuckDB has to see the same number and sum."""
+        directory = self.directory / path
+        files = [str(p) for p in directory.rglob("*.parquet")]
+        if not files:
+            return []
+        table = pyarrow.dataset.dataset(files, format="parquet").to_table()
+        assert duckdb.sql(f"select count(*) from '{directory}/**/*.parquet'").fetchone()[0] == table.num_rows
+        return table.to_pylist()
+
+    def dead_letters(self, topic="dead"):
+        return [(dict((k, v.decode()) for k, v in m.headers()), m) for m in self.consume(topic)]
+
+
