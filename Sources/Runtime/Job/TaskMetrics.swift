@@ -5,6 +5,8 @@ struct TaskMetrics: Sendable {
     let stateBytes: Gauge
     let stateKeys: Gauge
     fileprivate let decode: Counter
+    fileprivate let dedupe: Counter
+    fileprivate let window: Counter
     fileprivate let operators: Counter
     fileprivate let freeze: Counter
 
@@ -17,15 +19,20 @@ struct TaskMetrics: Sendable {
                 "millrace_stage_cpu_nanoseconds_total", help: "Processor time of the workers by stage.", ["job": job, "stage": name])
         }
         decode = stage("decode")
-        operators = stage("operators")
+        dedupe = stage("dedupe")
+        window = stage("window")
+        operators = stage("other_operators")
         freeze = stage("freeze")
     }
 }
 
-/// Adds the processor time of a worker's stages to their counters: two readings of the thread's clock a batch.
+/// Adds the processor time of a worker's stages to their counters: a few readings of the thread's clock a batch.
 struct StageClock {
     enum Stage {
         case decode
+        case dedupe
+        case window
+        /// Filters, projections, sinks' encoding, the ledger.
         case operators
         case freeze
     }
@@ -43,6 +50,8 @@ struct StageClock {
         let counter =
             switch stage {
             case .decode: metrics.decode
+            case .dedupe: metrics.dedupe
+            case .window: metrics.window
             case .operators: metrics.operators
             case .freeze: metrics.freeze
             }

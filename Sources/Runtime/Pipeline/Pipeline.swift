@@ -67,13 +67,14 @@ final class Pipeline {
         self.home = home
     }
 
-    /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last.
-    func push(_ batch: Batch, watermark: Int64, fates: inout RowFates, now: ContinuousClock.Instant) throws(StateError) {
-        try deliver(batch, to: source, watermark, &fates, isSource: true, now)
+    /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last. `clock` is told which
+    /// stage the time went into.
+    func push(_ batch: Batch, watermark: Int64, fates: inout RowFates, clock: inout StageClock) throws(StateError) {
+        try deliver(batch, to: source, watermark, &fates, isSource: true, &clock)
     }
 
     /// Closes every open window, from the source to the sinks.
-    func closeWindows(now: ContinuousClock.Instant) throws(StateError) {
+    func closeWindows(clock: inout StageClock) throws(StateError) {
         for node in nodes {
             guard case .window(let window, _) = node.operation else { continue }
             var output = Batch(schema: window.output)
@@ -81,51 +82,55 @@ final class Pipeline {
             output.selectAll()
             var fates = RowFates(rowCount: output.rowCount)
             // Windows further down are later in the order: they are closed once everything above has been put into them.
-            try deliver(output, to: node.targets, EventTimeRange.noWatermark, &fates, isSource: false, now)
+            try deliver(output, to: node.targets, EventTimeRange.noWatermark, &fates, isSource: false, &clock)
         }
     }
 
     private func deliver(
         _ batch: Batch, to targets: Targets, _ watermark: Int64, _ fates: inout RowFates, isSource: Bool,
-        _ now: ContinuousClock.Instant
+        _ clock: inout StageClock
     ) throws(StateError) {
         if !batch.selection.isEmpty {
             for index in targets.kafka { kafka[index].append(batch) }
-            for index in targets.parquet { parquet[index].append(batch, now: now) }
+            for index in targets.parquet { parquet[index].append(batch, now: .now) }
             if isSource, !targets.kafka.isEmpty || !targets.parquet.isEmpty {
                 for row in batch.selection { fates.raise(Int(row), to: .aggregated) }
             }
         }
-        for node in targets.nodes { try run(node, batch, watermark, &fates, isSource: isSource, now) }
+        for node in targets.nodes { try run(node, batch, watermark, &fates, isSource: isSource, &clock) }
     }
 
     private func run(
         _ node: Node, _ batch: Batch, _ watermark: Int64, _ fates: inout RowFates, isSource: Bool,
-        _ now: ContinuousClock.Instant
+        _ clock: inout StageClock
     ) throws(StateError) {
         switch node.operation {
         case .filter(let filter):
             var kept = batch
             filter.value.process(&kept, fates: &fates)
-            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, now)
+            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, &clock)
         case .select(let projection):
-            try deliver(projection.value.process(batch), to: node.targets, watermark, &fates, isSource: isSource, now)
+            try deliver(projection.value.process(batch), to: node.targets, watermark, &fates, isSource: isSource, &clock)
         case .dedupe(let dedupe):
             var kept = batch
+            clock.lap(.operators)
             try dedupe.process(&kept, fates: &fates)
-            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, now)
+            clock.lap(.dedupe)
+            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, &clock)
         case .window(let window, let extras):
             var input = batch
             if !extras.isEmpty {
                 input.schema = window.definition.input
                 for expression in extras { input.columns.append(expression.evaluate(batch, &scratch)) }
             }
+            clock.lap(.operators)
             try window.process(input, fates: &fates)
             var output = Batch(schema: window.output)
             try window.advance(to: watermark, into: &output)
+            clock.lap(.window)
             output.selectAll()
             var outputFates = RowFates(rowCount: output.rowCount)
-            try deliver(output, to: node.targets, window.outputWatermark, &outputFates, isSource: false, now)
+            try deliver(output, to: node.targets, window.outputWatermark, &outputFates, isSource: false, &clock)
         }
     }
 

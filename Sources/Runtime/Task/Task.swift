@@ -95,7 +95,7 @@ final class Task {
 
         fates.reset(rowCount: batch.rowCount)
         do throws(StateError) {
-            try pipeline.push(batch, watermark: watermark, fates: &fates, now: .now)
+            try pipeline.push(batch, watermark: watermark, fates: &fates, clock: &clock)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
@@ -222,8 +222,9 @@ final class Task {
         hasChanged = true
         batch.removeAll()
         fates.reset(rowCount: 0)
+        var clock = StageClock(metrics)
         do throws(StateError) {
-            try pipeline.push(batch, watermark: watermark, fates: &fates, now: .now)
+            try pipeline.push(batch, watermark: watermark, fates: &fates, clock: &clock)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
@@ -231,8 +232,9 @@ final class Task {
 
     func closeWindows() throws(RuntimeFailure) {
         hasChanged = true
+        var clock = StageClock(metrics)
         do throws(StateError) {
-            try pipeline.closeWindows(now: .now)
+            try pipeline.closeWindows(clock: &clock)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
