@@ -18,12 +18,13 @@ package enum AggregateFunction: String, Hashable, Sendable, CaseIterable {
 ///
 /// Result types: `count`, `count_distinct` int64, never null; `sum` of int64 int64 (null when it does not fit), of
 /// float64 float64, of decimal(p,s) decimal(38,s); `avg` of int64 and float64 float64, of decimal(p,s)
-/// decimal(38,max(s,6)); `min max first last` the argument's type. All but the counts are null where no row had a value.
+/// decimal(38,max(s,6)); `min max first last` the argument's type. All but the counts are null where no row had a value;
+/// `first` and `last` also where the row that they take had none.
 package struct AggregateCall: Sendable {
     /// As it was written.
     package let text: String
     package let function: AggregateFunction
-    /// Rows where it is null are left out. Nil for `count` alone (`count(x)` has `x is not null` in its condition).
+    /// Rows where it is null are left out, but for `first` and `last`. Nil for `count` alone (`count(x)` has `x is not null` in its condition).
     package let argument: TypedExpression?
     /// Only rows for which it is true take part; nil: all.
     package let condition: TypedExpression?

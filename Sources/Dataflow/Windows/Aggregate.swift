@@ -3,8 +3,9 @@ import Expression
 
 /// One aggregate column of a window transform.
 ///
-/// Nulls are skipped by all functions but `count`. `sum`, `min`, `max`, `avg`, `first` and `last` of no value are null.
-/// `first` and `last` go by event time: of equal times, `first` takes the earliest record, `last` the latest. `min` and
+/// Nulls are skipped by all functions but `count`, `first` and `last`. `sum`, `min`, `max` and `avg` of no value are null.
+/// `first` and `last` are the value, null or not, of one row by event time: of equal times, `first` takes the earliest
+/// record, `last` the latest. `min` and
 /// `max` order floats with NaN above all numbers, strings by their UTF-8 bytes, false before true. `sum` of int64 is null
 /// if the exact sum does not fit, of decimals beyond 38 digits; `avg` of decimals is rounded half away from zero.
 package struct Aggregate: Hashable, Sendable {

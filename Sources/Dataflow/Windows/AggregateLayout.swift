@@ -21,6 +21,9 @@ struct AggregateSlot {
     /// The argument's scale, for avg of decimals.
     var scale: Int
 
+    /// Goes by event time: a timed word and the value.
+    var isByTime: Bool { function == .first || function == .last }
+
     /// A string is kept as address (8) and length (4, then 4 unused) of a piece of the table.
     var stringOffset: Int? {
         guard storage == .string else { return nil }
@@ -32,11 +35,26 @@ struct AggregateSlot {
     }
 }
 
+/// The event time of the row that `first` or `last` took, and whether its value was null: time << 1 | isNull. Times are within
+/// +-2^61 us.
+struct TimedWord {
+    var bits: Int64
+
+    @inline(__always)
+    init(bits: Int64) { self.bits = bits }
+
+    @inline(__always)
+    init(_ time: Int64, isNull: Bool) { bits = time << 1 | (isNull ? 1 : 0) }
+
+    @inline(__always) var time: Int64 { bits >> 1 }
+    @inline(__always) var isNull: Bool { bits & 1 != 0 }
+}
+
 /// How the aggregates of a window lie in a record's payload.
 ///
 /// A presence word (8 bytes) when an aggregate can have no value; the window's uid (8) when there are distinct sets;
 /// then the aggregates in order: count 8; sum 16 (Int128) or 8 (Double); avg the sum and a count of 8; min and max the
-/// value (8, decimals 16, strings 16); first and last the event time (8) and the value; count_distinct 16.
+/// value (8, decimals 16, strings 16); first and last a timed word (8) and the value; count_distinct 16.
 struct AggregateLayout {
     private(set) var slots: [AggregateSlot] = []
     private(set) var payloadBytes = 0

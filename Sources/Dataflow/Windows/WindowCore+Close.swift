@@ -120,7 +120,11 @@ extension WindowCore {
             case .min where isPresent(record, slot), .max where isPresent(record, slot):
                 putOutValue(record, slot, index, slot.offset, into: &column)
             case .first where isPresent(record, slot), .last where isPresent(record, slot):
-                putOutValue(record, slot, index, slot.offset + 8, into: &column)
+                if TimedWord(bits: payload.load(fromByteOffset: slot.offset, as: Int64.self)).isNull {
+                    column.appendNull()
+                } else {
+                    putOutValue(record, slot, index, slot.offset + 8, into: &column)
+                }
             case .sum, .min, .max, .first, .last: column.appendNull()
             }
         }

@@ -73,7 +73,7 @@ extension WindowCore {
     }
 
     private func time(_ record: Record, _ slot: AggregateSlot) -> Int64 {
-        record.payload.load(fromByteOffset: slot.offset, as: Int64.self)
+        TimedWord(bits: record.payload.load(fromByteOffset: slot.offset, as: Int64.self)).time
     }
 
     private func isLess(_ one: Record, _ other: Record, _ slot: AggregateSlot, _ index: Int) -> Bool {
@@ -94,8 +94,8 @@ extension WindowCore {
     }
 
     private mutating func replace(_ left: Record, _ right: Record, _ slot: AggregateSlot, _ index: Int) {
-        let isTimed = slot.function == .first || slot.function == .last
-        if isTimed { left.payload.storeBytes(of: time(right, slot), toByteOffset: slot.offset, as: Int64.self) }
+        let isTimed = slot.isByTime
+        if isTimed { (left.payload + slot.offset).copyMemory(from: right.payload + slot.offset, byteCount: 8) }
         if slot.storage == .string {
             layout.string(left, index).take(layout.string(right, index), &table.pieces)
             return

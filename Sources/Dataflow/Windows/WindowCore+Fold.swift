@@ -41,10 +41,11 @@ extension WindowCore {
         pendingCount = 0
     }
 
-    /// The pending rows that an aggregate takes: those where its argument is not null and its condition is true.
+    /// The pending rows that an aggregate takes: those where its condition is true and its argument is not null; `first` and
+    /// `last` are about rows and take nulls as well.
     private func choose(_ slot: AggregateSlot, _ batch: Batch) -> FoldRun {
         var run = FoldRun(records: pendingRecords, rows: pendingRows, count: pendingCount)
-        if slot.argument >= 0, batch.columns[slot.argument].hasNulls {
+        if slot.argument >= 0, !slot.isByTime, batch.columns[slot.argument].hasNulls {
             run = keep(run, batch.columns[slot.argument].validity)
         }
         if slot.condition >= 0 {
@@ -195,26 +196,31 @@ extension WindowCore {
         UnsafeRawBufferPointer(start: bytes.baseAddress.map { $0 + Int(view.start) }, count: Int(view.length))
     }
 
-    /// Whether the row's value takes the place of what is there, by time: the record's times stand before its value.
+    /// Whether the row's value takes the place of what is there, by time: the record's timed word stands before its value.
     @inline(__always)
-    private func takesPlace(_ payload: UnsafeMutableRawPointer, _ slot: AggregateSlot, _ time: Int64, _ isFirst: Bool) -> Bool {
-        let old = payload.load(fromByteOffset: slot.offset, as: Int64.self)
+    private func takesPlace(
+        _ payload: UnsafeMutableRawPointer, _ slot: AggregateSlot, _ time: Int64, isNull: Bool, _ isFirst: Bool
+    ) -> Bool {
+        let old = TimedWord(bits: payload.load(fromByteOffset: slot.offset, as: Int64.self)).time
         guard !isPresent(payload, slot) || (isFirst ? time < old : time >= old) else { return false }
-        payload.storeBytes(of: time, toByteOffset: slot.offset, as: Int64.self)
+        payload.storeBytes(of: TimedWord(time, isNull: isNull).bits, toByteOffset: slot.offset, as: Int64.self)
         mark(payload, slot)
         return true
     }
 
     @inline(__always)
     private func foldByTime<Value: BitwiseCopyable>(
-        _ slot: AggregateSlot, _ run: FoldRun, _ times: [Int64], _ values: [Value]
+        _ slot: AggregateSlot, _ run: FoldRun, _ times: [Int64], _ values: [Value], _ validity: [UInt8]
     ) {
         let isFirst = slot.function == .first
+        let hasNulls = !validity.isEmpty
         times.withUnsafeBufferPointer { times in
             values.withUnsafeBufferPointer { values in
-                run.forEach { payload, row in
-                    if takesPlace(payload, slot, times[row], isFirst) {
-                        payload.storeBytes(of: values[row], toByteOffset: slot.offset + 8, as: Value.self)
+                validity.withUnsafeBufferPointer { validity in
+                    run.forEach { payload, row in
+                        if takesPlace(payload, slot, times[row], isNull: hasNulls && validity[row] == 0, isFirst) {
+                            payload.storeBytes(of: values[row], toByteOffset: slot.offset + 8, as: Value.self)
+                        }
                     }
                 }
             }
@@ -222,11 +228,13 @@ extension WindowCore {
     }
 
     private mutating func foldByTime(_ slot: AggregateSlot, _ index: Int, _ run: FoldRun, _ batch: Batch) {
+        let times = batch.eventTimes
+        let column = batch.columns[slot.argument]
         switch slot.storage {
-        case .integer: foldByTime(slot, run, batch.eventTimes, batch.columns[slot.argument].integers)
-        case .double: foldByTime(slot, run, batch.eventTimes, batch.columns[slot.argument].doubles)
-        case .decimal: foldByTime(slot, run, batch.eventTimes, batch.columns[slot.argument].decimals)
-        case .bool: foldByTime(slot, run, batch.eventTimes, batch.columns[slot.argument].bools)
+        case .integer: foldByTime(slot, run, times, column.integers, column.validity)
+        case .double: foldByTime(slot, run, times, column.doubles, column.validity)
+        case .decimal: foldByTime(slot, run, times, column.decimals, column.validity)
+        case .bool: foldByTime(slot, run, times, column.bools, column.validity)
         case .string: foldStringsByTime(slot, index, run, batch)
         case .none: break
         }
@@ -240,7 +248,8 @@ extension WindowCore {
                     for position in 0..<run.count {
                         let record = run.records[position]
                         let row = Int(run.rows[position])
-                        if takesPlace(record.payload, slot, times[row], isFirst) {
+                        let isNull = batch.columns[slot.argument].isNull(row)
+                        if takesPlace(record.payload, slot, times[row], isNull: isNull, isFirst) {
                             layout.string(record, index).set(Self.slice(bytes, views[row]), &table.pieces)
                         }
                     }

@@ -113,6 +113,8 @@ struct WindowModel {
 
     private func takes(_ aggregate: Aggregate, _ row: TestRow) -> Bool {
         if aggregate.condition == TestColumn.condition, row.condition != true { return false }
+        // `first` and `last` are about rows: their values may be null.
+        if aggregate.function == .first || aggregate.function == .last { return true }
         return aggregate.argument == nil || value(row, aggregate.argument!) != .null
     }
 
