@@ -1,6 +1,6 @@
 import Batch
-import Foundation
 import Expression
+import Foundation
 import JobFile
 import Testing
 
