@@ -32,7 +32,9 @@ package struct Aggregate: Sendable {
         try parser.expect(.rightParenthesis, "at the end of `\(name)`")
         guard parser.current.kind == .end else {
             throw ExpressionError(
-                at: parser.current.offset, "expected the end after the aggregate, found \(parser.current.description); compute with results in a `select` after the window")
+                at: parser.current.offset,
+                "expected the end after the aggregate, found \(parser.current.description); compute with results in a `select` after the window"
+            )
         }
         return Aggregate(
             text: text, name: name, nameOffset: offset, argument: argument, condition: condition, isDistinct: isDistinct)
@@ -65,8 +67,11 @@ package struct Aggregate: Sendable {
             if value?.isNullable == true { conditions.append(try checker.check(present)) }
             value = nil
         }
-        let filter = conditions.count < 2 ? conditions.first : checker.fold(
-            .and(conditions), .bool, isNullable: conditions.contains(where: \.isNullable), over: conditions)
+        let filter =
+            conditions.count < 2
+            ? conditions.first
+            : checker.fold(
+                .and(conditions), .bool, isNullable: conditions.contains(where: \.isNullable), over: conditions)
         return AggregateCall(
             text: text, function: function, argument: value,
             condition: try filter.map { node throws(ExpressionError) in try checker.finish(node, text: text, at: nameOffset) },
@@ -76,7 +81,10 @@ package struct Aggregate: Sendable {
     private func checkedFunction() throws(ExpressionError) -> AggregateFunction {
         let names = AggregateFunction.allCases.map(\.rawValue)
         guard let function = AggregateFunction(rawValue: name.lowercased()) else {
-            let foreign = ["average": "avg", "mean": "avg", "minimum": "min", "maximum": "max", "approx_count_distinct": "count_distinct", "total": "sum"]
+            let foreign = [
+                "average": "avg", "mean": "avg", "minimum": "min", "maximum": "max", "approx_count_distinct": "count_distinct",
+                "total": "sum",
+            ]
             let near = foreign[name.lowercased()].map { "; did you mean `\($0)`?" } ?? suggestion(for: name, among: names)
             throw ExpressionError(
                 at: nameOffset, "unknown aggregate `\(name)`\(near.isEmpty ? "; aggregates are \(names.joined(separator: ", "))" : near)")

@@ -17,8 +17,8 @@ package enum Calendar {
         return rest < 0 ? quotient - 1 : quotient
     }
 
-    // From "chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant (civil_from_days, days_from_civil): years begin in March, so that
-    // the leap day is the last of a year; an era is 400 years, 146,097 days.
+    // From "chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant (civil_from_days, days_from_civil): years begin
+    // in March, so that the leap day is the last of a year; an era is 400 years, 146,097 days.
 
     static func date(ofDay days: Int64) -> Date {
         let shifted = days + 719_468
@@ -107,12 +107,14 @@ package enum Calendar {
     /// Leap seconds (`:60`) are refused, as is everything else that is no time.
     package static func parse(_ text: some StringProtocol) -> Int64? {
         var reader = TextReader(bytes: Array(text.utf8)[...])
-        guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"), let dayOfMonth = reader.number(2),
+        guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
+            let dayOfMonth = reader.number(2),
             (1...12).contains(month), dayOfMonth >= 1
         else { return nil }
         let days = day(of: Date(year: year, month: month, day: dayOfMonth))
         guard date(ofDay: days) == Date(year: year, month: month, day: dayOfMonth) else { return nil }
-        guard reader.take("T") || reader.take("t") || reader.take(" "), let hour = reader.number(2), reader.take(":"), let minute = reader.number(2),
+        guard reader.take("T") || reader.take("t") || reader.take(" "), let hour = reader.number(2), reader.take(":"),
+            let minute = reader.number(2),
             reader.take(":"), let seconds = reader.number(2), hour < 24, minute < 60, seconds < 60
         else { return nil }
         var fraction: Int64 = 0

@@ -96,7 +96,9 @@ extension Checker {
             digits = left.integerDigits + right.integerDigits
             guard scale <= ValueType.precisionMax else {
                 throw ExpressionError(
-                    at: offset, "the product of \(left) and \(right) would need \(scale) digits after the point, \(ValueType.precisionMax) are possible; cast one to fewer")
+                    at: offset,
+                    "the product of \(left) and \(right) would need \(scale) digits after the point, \(ValueType.precisionMax) are possible; cast one to fewer"
+                )
             }
         case .divide:
             scale = max(left.scale, 6)

@@ -11,7 +11,8 @@ extension Checker {
             case .greater: .greater
             default: .greaterOrEqual
             }
-        let nodes = try comparable([left, right], "`\(symbol.rawValue)`", isOrder: comparison != .equal && comparison != .notEqual, at: offset)
+        let nodes = try comparable(
+            [left, right], "`\(symbol.rawValue)`", isOrder: comparison != .equal && comparison != .notEqual, at: offset)
         return fold(
             .compare(comparison, nodes[0], nodes[1]), .bool, isNullable: nodes.contains(where: \.isNullable), over: nodes)
     }
@@ -60,7 +61,18 @@ extension Checker {
         if nodes.contains(where: { $0.type == .float64 }) {
             return nodes.map { convert($0, to: .float64) }
         }
-        return nodes.map { $0.type == .int64 ? convert($0, to: .decimal(precision: 19, scale: 0)) : $0 }
+        return aligned(nodes.map { $0.type == .int64 ? convert($0, to: .decimal(precision: 19, scale: 0)) : $0 })
+    }
+
+    /// Brings constants to the scale of the others where that changes nothing: equal scales are compared as integers.
+    private func aligned(_ nodes: [Node]) -> [Node] {
+        guard let scale = nodes.filter({ $0.constant == nil }).map(\.type.scale).max() else { return nodes }
+        return nodes.map { node in
+            guard case .decimal(let mantissa) = node.constant, let scaled = Decimal.rescale(mantissa, from: node.type.scale, to: scale),
+                Decimal.fits(scaled, ValueType.precisionMax), Decimal.order(scaled, scale, mantissa, node.type.scale) == 0
+            else { return node }
+            return .constant(.decimal(scaled), .decimal(precision: ValueType.precisionMax, scale: scale))
+        }
     }
 
     private static func areComparable(_ left: Node, _ right: Node) -> Bool {

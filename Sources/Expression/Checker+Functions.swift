@@ -36,7 +36,8 @@ extension Checker {
 
     private func unknownFunction(_ name: String, _ lower: String, at offset: Int) -> ExpressionError {
         if let aggregate = AggregateFunction(rawValue: lower) {
-            return ExpressionError(at: offset, "`\(aggregate.rawValue)` folds many rows: it stands only under `aggregate`, as the outermost call")
+            return ExpressionError(
+                at: offset, "`\(aggregate.rawValue)` folds many rows: it stands only under `aggregate`, as the outermost call")
         }
         if let instead = Self.foreign[lower] {
             return ExpressionError(at: offset, "unknown function `\(name)`; did you mean `\(instead)`?")
@@ -56,7 +57,8 @@ extension Checker {
         guard !range.contains(arguments.count) else { return }
         let wanted =
             range.upperBound == .max
-            ? "at least \(range.lowerBound)" : range.lowerBound == range.upperBound
+            ? "at least \(range.lowerBound)"
+            : range.lowerBound == range.upperBound
                 ? "\(range.lowerBound)" : "\(range.lowerBound) or \(range.upperBound)"
         throw ExpressionError(
             at: offset, "`\(name)` takes \(wanted) argument\(wanted.hasSuffix("1") ? "" : "s"), found \(arguments.count)")
@@ -154,7 +156,8 @@ extension Checker {
             type = Self.common(type, node.type)
         }
         guard let common else {
-            throw ExpressionError(at: syntaxes[0].offset, "\(user) of nothing but `null` has no type; write cast(null as string) or another type")
+            throw ExpressionError(
+                at: syntaxes[0].offset, "\(user) of nothing but `null` has no type; write cast(null as string) or another type")
         }
         return (type, common.kind)
     }

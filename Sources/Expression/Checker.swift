@@ -80,7 +80,8 @@ struct Checker {
             if let value = Int64(sign + digits) { return .constant(.integer(value), .int64) }
             return try decimalLiteral(sign + digits, scale: 0, at: syntax.offset)
         case .decimal(let digits):
-            return try decimalLiteral(sign + digits, scale: digits.split(separator: ".", omittingEmptySubsequences: false)[1].count, at: syntax.offset)
+            return try decimalLiteral(
+                sign + digits, scale: digits.split(separator: ".", omittingEmptySubsequences: false)[1].count, at: syntax.offset)
         case .timestamp(let text):
             guard let time = Calendar.parse(text) else {
                 throw ExpressionError(

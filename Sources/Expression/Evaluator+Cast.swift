@@ -98,7 +98,9 @@ extension Evaluator {
 
     /// Decimal digits only: no hexadecimal, no infinity.
     private static func double(_ text: String) -> Double? {
-        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }), let value = Double(text) else { return nil }
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }), let value = Double(text) else {
+            return nil
+        }
         return value.isFinite ? value : nil
     }
 }

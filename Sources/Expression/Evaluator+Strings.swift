@@ -37,28 +37,32 @@ extension Evaluator {
         return owned(output)
     }
 
+    /// All bytes at once, in place: that is right for every string of ASCII. The others are made one by one.
     private func changeCase(_ operand: Values, toUpper: Bool, _ output: inout Column) {
-        let first: UInt8 = UInt8(ascii: toUpper ? "a" : "A")
+        output.bytes = operand.column.bytes
+        let isASCII = Self.changeCase(&output.bytes, toUpper: toUpper)
+        mapStrings(StringOperand(operand), &output.views) { _, view in view }
+        guard !isASCII else { return }
         for row in rows {
-            let range = operand.column.views[Int(row) & operand.mask].range
-            let start = output.bytes.count
-            var isASCII = true
-            for index in range {
-                let byte = operand.column.bytes[index]
-                isASCII = isASCII && byte < 0x80
-                output.bytes.append(byte &- first < 26 ? byte ^ 0x20 : byte)
-            }
-            if !isASCII {
-                let string = String(decoding: operand.column.bytes[range], as: UTF8.self)
-                let changed = toUpper ? string.uppercased() : string.lowercased()
-                // A column that is full keeps the text with only its ASCII letters changed.
-                if start + changed.utf8.count <= Int(UInt32.max) {
-                    output.bytes.removeLast(output.bytes.count - start)
-                    output.bytes.append(contentsOf: changed.utf8)
-                }
-            }
-            output.views[Int(row)] = StringView(start: UInt32(start), length: UInt32(output.bytes.count - start))
+            let text = operand.column.bytes[output.views[Int(row)].range]
+            guard text.contains(where: { $0 >= 0x80 }) else { continue }
+            let string = String(decoding: text, as: UTF8.self)
+            // A column that is full keeps the text with only its ASCII letters changed.
+            if let view = output.store((toUpper ? string.uppercased() : string.lowercased()).utf8) { output.views[Int(row)] = view }
         }
+    }
+
+    /// - Returns: whether there are no other bytes than ASCII.
+    private static func changeCase(_ bytes: inout [UInt8], toUpper: Bool) -> Bool {
+        let first = UInt8(ascii: toUpper ? "a" : "A")
+        var bytes = bytes.mutableSpan
+        var all: UInt8 = 0
+        for index in bytes.indices {
+            let byte = bytes[index]
+            all |= byte
+            bytes[index] = byte &- first < 26 ? byte ^ 0x20 : byte
+        }
+        return all < 0x80
     }
 
     /// Spaces (U+0020), as SQL has it. The result shares the operand's bytes.

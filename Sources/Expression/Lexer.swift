@@ -105,7 +105,8 @@ struct Lexer {
             }
         }
         guard let one = Token.Symbol(rawValue: String(scalar)) else {
-            let name = scalar.properties.generalCategory == .control ? "U+" + String(scalar.value, radix: 16, uppercase: true) : "`\(scalar)`"
+            let name =
+                scalar.properties.generalCategory == .control ? "U+" + String(scalar.value, radix: 16, uppercase: true) : "`\(scalar)`"
             throw ExpressionError(at: position, "unexpected character \(name)")
         }
         position += 1

@@ -18,7 +18,6 @@ struct Parser {
         if position < tokens.count - 1 { position += 1 }
     }
 
-
     static let keywords: Set<String> = [
         "and", "or", "not", "in", "between", "like", "escape", "is", "null", "true", "false", "case", "when", "then", "else", "end",
         "cast", "as", "where", "distinct",
@@ -71,7 +70,6 @@ struct Parser {
     private func tooDeep(_ offset: Int) -> ExpressionError {
         ExpressionError(at: offset, "the expression is nested deeper than \(Self.depthMax) levels; split it over two transforms")
     }
-
 
     mutating func expression() throws(ExpressionError) -> Syntax {
         depth += 1

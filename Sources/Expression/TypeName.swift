@@ -37,7 +37,8 @@ package enum TypeName {
 
     private static func decimal(_ arguments: Substring) throws(Problem) -> ValueType {
         let numbers = arguments.dropFirst().dropLast().split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-        guard arguments.hasPrefix("("), arguments.hasSuffix(")"), numbers.count == 2, let precision = numbers[0], let scale = numbers[1] else {
+        guard arguments.hasPrefix("("), arguments.hasSuffix(")"), numbers.count == 2, let precision = numbers[0], let scale = numbers[1]
+        else {
             throw Problem(message: "a decimal is written decimal(p,s): p digits in all, s of them after the point, such as decimal(12,2)")
         }
         guard (1...ValueType.precisionMax).contains(precision) else {

@@ -45,7 +45,9 @@ private struct Generator {
     }
 
     private mutating func branches(_ kind: Kind, _ depth: Int) -> Term {
-        if chance(40) { return .coalesce([term(kind, depth), term(kind, depth), term(kind, depth)].dropLast(Int.random(in: 0...1, using: &random))) }
+        if chance(40) {
+            return .coalesce([term(kind, depth), term(kind, depth), term(kind, depth)].dropLast(Int.random(in: 0...1, using: &random)))
+        }
         let otherwise = chance(70) ? term(kind, depth) : nil
         let values = [term(kind, depth), term(kind, depth)]
         if chance(50) { return .choose(values.map { (term(.bool, depth), $0) }, otherwise) }
@@ -61,7 +63,8 @@ private struct Generator {
         case 3: return .isNull(term(pick(Kind.allCases), depth), chance(50))
         case 4:
             let kind = pick(Kind.allCases)
-            let elements = (0..<Int.random(in: 1...4, using: &random)).map { _ in chance(70) ? leaf(kind, literal: true) : term(kind, depth) }
+            let elements = (0..<Int.random(in: 1...4, using: &random)).map { _ in chance(70) ? leaf(kind, literal: true) : term(kind, depth)
+            }
             return .isIn(term(kind, depth), elements, chance(40))
         case 5:
             let kind = pick(Kind.allCases.filter { $0 != .bool })
@@ -80,7 +83,9 @@ private struct Generator {
         switch value {
         case .bool(let value): return .literal(.bool(value), text: value ? "true" : "FALSE")
         case .integer(let value):
-            return kind == .time ? .literal(.integer(value), text: "(timestamp '1970-01-01T00:00:00Z' + \(value)us)") : .literal(.integer(value), text: "\(value)")
+            return kind == .time
+                ? .literal(.integer(value), text: "(timestamp '1970-01-01T00:00:00Z' + \(value)us)")
+                : .literal(.integer(value), text: "\(value)")
         case .double(let value): return .literal(.double(value), text: "\(value)".contains("e") ? "\(value)" : "\(value)e0")
         case .decimal(let mantissa, _):
             let fraction = String(mantissa.magnitude % 100 + 100).dropFirst()
@@ -115,13 +120,14 @@ private struct Generator {
     }
 
     mutating func row() -> [Value] {
-        Kind.allCases.map { value($0) } + Kind.allCases.map { kind in
-            if chance(30) { return .null }
-            let value = value(kind)
-            // The nullable decimal has four digits after the point.
-            if case .decimal(let mantissa, _) = value { return .decimal(mantissa * 7, scale: 4) }
-            return value
-        }
+        Kind.allCases.map { value($0) }
+            + Kind.allCases.map { kind in
+                if chance(30) { return .null }
+                let value = value(kind)
+                // The nullable decimal has four digits after the point.
+                if case .decimal(let mantissa, _) = value { return .decimal(mantissa * 7, scale: 4) }
+                return value
+            }
     }
 
     mutating func anyTerm() -> Term { term(pick(Kind.allCases), Int.random(in: 1...5, using: &random)) }
@@ -152,7 +158,8 @@ private struct Generator {
                 let expected = term.value(rows[Int(row)])
                 let found = column.value(Int(row))
                 guard found == expected, expression.isNullable || found != .null else {
-                    Issue.record("seed \(seed): \(text) of \(rows[Int(row)]) is \(found), expected \(expected), nullable: \(expression.isNullable)")
+                    Issue.record(
+                        "seed \(seed): \(text) of \(rows[Int(row)]) is \(found), expected \(expected), nullable: \(expression.isNullable)")
                     return
                 }
             }
@@ -170,7 +177,10 @@ private struct Generator {
     print("seed \(seed)")
     var generator = Generator(random: SplitMix64(seed: seed))
     let rows = batch(everyType, [generator.row()])
-    let pieces = ["(", ")", "'", "\"", "case", " end ", "in", "null", "not ", "-", "1e", "9999999999999999999", "0.", "||", "like", "cast(", " as ", "decimal(38,38)", "\u{0}", "é", "1d", ","]
+    let pieces = [
+        "(", ")", "'", "\"", "case", " end ", "in", "null", "not ", "-", "1e", "9999999999999999999", "0.", "||", "like", "cast(", " as ",
+        "decimal(38,38)", "\u{0}", "é", "1d", ",",
+    ]
     var accepted = 0
     for _ in 0..<3_000 {
         var text = Array(generator.anyTerm().text.unicodeScalars.prefix(400))

@@ -55,7 +55,10 @@ private let expressions: [(String, String)] = [
     ("ii", "1: unknown column `ii`; did you mean `ni`?"),
     ("lowr(s)", "1: unknown function `lowr`; did you mean `lower`?"),
     ("substring(s, 1)", "1: unknown function `substring`; did you mean `substr`?"),
-    ("frobnicate(s)", "1: unknown function `frobnicate`; functions are lower, upper, length, substr, concat, trim, ltrim, rtrim, date, hour, date_trunc, coalesce, cast"),
+    (
+        "frobnicate(s)",
+        "1: unknown function `frobnicate`; functions are lower, upper, length, substr, concat, trim, ltrim, rtrim, date, hour, date_trunc, coalesce, cast"
+    ),
     ("lower()", "1: `lower` takes 1 argument, found 0"),
     ("lower(s, s)", "1: `lower` takes 1 argument, found 2"),
     ("lower(i)", "7: `lower` takes strings, this is an int64; write cast(... as string)"),
@@ -104,7 +107,10 @@ private let expressions: [(String, String)] = [
     ("date_trunc('hours', t)", "12: unknown unit 'hours'; did you mean `hour`?"),
     ("date_trunc(s, t)", "12: `date_trunc` takes its unit as a text first, such as date_trunc('hour', ts)"),
     ("date_trunc('day', s)", "19: `date_trunc` takes a timestamp, this is a string"),
-    ("timestamp '2026-13-01T00:00:00Z'", "11: '2026-13-01T00:00:00Z' is no time as RFC 3339 has it; write timestamp '2026-01-31T12:00:00Z'"),
+    (
+        "timestamp '2026-13-01T00:00:00Z'",
+        "11: '2026-13-01T00:00:00Z' is no time as RFC 3339 has it; write timestamp '2026-01-31T12:00:00Z'"
+    ),
     ("timestamp 'x'", "11: 'x' is no time as RFC 3339 has it; write timestamp '2026-01-31T12:00:00Z'"),
     ("timestamp t", "11: expected an operator or the end, found `t`"),
     ("'abc", "1: the text that begins here has no closing '"),
@@ -126,7 +132,10 @@ private let expressions: [(String, String)] = [
     ("ä = 1", "1: unknown column `ä`; columns are b, i, f, d, s, t, nb, ni, nf, nd, ns, nt"),
     ("i = \u{0}", "5: unexpected character U+0"),
     ("i = 7 -- c", "10: unknown column `c`; columns are b, i, f, d, s, t, nb, ni, nf, nd, ns, nt"),
-    ("cast(nd as decimal(38,20)) * cast(nd as decimal(38,20))", "28: the product of decimal(38,20) and decimal(38,20) would need 40 digits after the point, 38 are possible; cast one to fewer"),
+    (
+        "cast(nd as decimal(38,20)) * cast(nd as decimal(38,20))",
+        "28: the product of decimal(38,20) and decimal(38,20) would need 40 digits after the point, 38 are possible; cast one to fewer"
+    ),
     ("b = b and", "10: expected a value, found the end"),
     ("a.b", "2: unexpected character `.`"),
     ("[i]", "1: unexpected character `[`"),
@@ -159,7 +168,10 @@ private let aggregates: [(String, String)] = [
     ("count() + 1", "9: expected the end after the aggregate, found `+`; compute with results in a `select` after the window"),
     ("sum(distinct i)", "1: `distinct` is only for `count`"),
     ("count(distinct)", "1: `count(distinct ...)` needs a value"),
-    ("count(distinct s where b) x", "27: expected the end after the aggregate, found `x`; compute with results in a `select` after the window"),
+    (
+        "count(distinct s where b) x",
+        "27: expected the end after the aggregate, found `x`; compute with results in a `select` after the window"
+    ),
     ("i", "1: expected an aggregate such as count() or sum(amount), found only `i`"),
     ("7", "1: expected an aggregate such as count() or sum(amount), found `7`"),
     ("sum(null)", "5: `sum` of `null` is always null; write `is null` to look for nulls"),

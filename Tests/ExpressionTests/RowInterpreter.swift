@@ -77,7 +77,9 @@ indirect enum Term {
             return otherwise?.value(row) ?? .null
         case .match(let operand, let branches, let otherwise):
             let subject = operand.value(row)
-            for (condition, value) in branches where Self.compare("=", subject, condition.value(row)) == .bool(true) { return value.value(row) }
+            for (condition, value) in branches where Self.compare("=", subject, condition.value(row)) == .bool(true) {
+                return value.value(row)
+            }
             return otherwise?.value(row) ?? .null
         case .coalesce(let operands): return operands.lazy.map { $0.value(row) }.first { $0 != .null } ?? .null
         case .concat(let left, let right):
@@ -210,7 +212,9 @@ indirect enum Term {
             guard case .decimal(let first, let scale) = left, case .decimal(let second, let otherScale) = right else { return .null }
             return .decimal(first * second, scale: scale + otherScale)
         case "/":
-            guard case .decimal(let first, let scale) = left, case .decimal(let second, let otherScale) = right, second != 0 else { return .null }
+            guard case .decimal(let first, let scale) = left, case .decimal(let second, let otherScale) = right, second != 0 else {
+                return .null
+            }
             let resultScale = max(scale, 6)
             let power = (0..<(resultScale - scale + otherScale + 1)).reduce(Int128(1)) { power, _ in power * 10 }
             // One digit more than wanted tells how to round; a remainder below it cannot change half and up.

@@ -62,10 +62,16 @@ import Testing
 
 @Test func nullabilityIsKnownBeforehand() throws {
     func isNullable(_ text: String) throws -> Bool { try Expression.parse(text).typed(in: everyType).isNullable }
-    for text in ["i", "i / 100", "i % 7", "s = 'x'", "lower(s)", "d + 1", "d * d", "coalesce(ni, 1)", "ni is null", "date(t)", "cast(i as string)", "case when nb then 1 else 2 end", "cast(d as float64)", "i in (1, 2)"] {
+    for text in [
+        "i", "i / 100", "i % 7", "s = 'x'", "lower(s)", "d + 1", "d * d", "coalesce(ni, 1)", "ni is null", "date(t)", "cast(i as string)",
+        "case when nb then 1 else 2 end", "cast(d as float64)", "i in (1, 2)",
+    ] {
         #expect(try !isNullable(text), "\(text)")
     }
-    for text in ["ni", "i + 1", "i / i", "i / -1", "i / 0", "ni = 1", "d / 2", "coalesce(ni, nd)", "cast(s as int64)", "case when b then 1 end", "s || s", "f + f", "cast(nd * 1.00 as decimal(5,2))", "i in (1, ni)"] {
+    for text in [
+        "ni", "i + 1", "i / i", "i / -1", "i / 0", "ni = 1", "d / 2", "coalesce(ni, nd)", "cast(s as int64)", "case when b then 1 end",
+        "s || s", "f + f", "cast(nd * 1.00 as decimal(5,2))", "i in (1, ni)",
+    ] {
         #expect(try isNullable(text), "\(text)")
     }
 }
@@ -95,8 +101,10 @@ import Testing
     #expect(refusal(nested("(", "i", ")", 63)) == "")
     for text in [
         nested("(", "i", ")", 5_000), nested("lower(", "s", ")", 2_000), nested("not (b and ", "b", ")", 1_000),
-        String(repeating: "- ", count: 5_000) + "i", "i" + String(repeating: " + i", count: 3_000), "i" + String(repeating: " * 2", count: 3_000),
-        nested("case when b then ", "i", " end", 500), nested("case b when ", "true", " then true end", 500), nested("coalesce(ni, ", "i", ")", 1_000),
+        String(repeating: "- ", count: 5_000) + "i", "i" + String(repeating: " + i", count: 3_000),
+        "i" + String(repeating: " * 2", count: 3_000),
+        nested("case when b then ", "i", " end", 500), nested("case b when ", "true", " then true end", 500),
+        nested("coalesce(ni, ", "i", ")", 1_000),
     ] {
         #expect(refusal(text).hasSuffix(tooDeep), "\(text.prefix(40))")
     }

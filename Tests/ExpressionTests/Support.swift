@@ -87,15 +87,19 @@ let someTime: Int64 = 1_769_903_999_123_456
 
 /// Two rows of `everyType`: in the second all that can be null is.
 func twoRows() -> Batch {
-    batch(everyType, [
+    batch(
+        everyType,
         [
-            .bool(true), .integer(7), .double(2.5), .decimal(12_50, scale: 2), .string("Grüße, Jürgen"), .integer(someTime), .bool(false),
-            .integer(-3), .double(-0.5), .decimal(-1_2345, scale: 4), .string("  trim me "), .integer(-1),
-        ],
-        [
-            .bool(false), .integer(0), .double(0), .decimal(0, scale: 2), .string(""), .integer(0), .null, .null, .null, .null, .null, .null,
-        ],
-    ])
+            [
+                .bool(true), .integer(7), .double(2.5), .decimal(12_50, scale: 2), .string("Grüße, Jürgen"), .integer(someTime),
+                .bool(false),
+                .integer(-3), .double(-0.5), .decimal(-1_2345, scale: 4), .string("  trim me "), .integer(-1),
+            ],
+            [
+                .bool(false), .integer(0), .double(0), .decimal(0, scale: 2), .string(""), .integer(0), .null, .null, .null, .null, .null,
+                .null,
+            ],
+        ])
 }
 
 func evaluate(_ text: String, _ batch: Batch) throws -> Column {

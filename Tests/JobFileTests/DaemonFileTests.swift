@@ -36,7 +36,8 @@ private func daemon(_ text: String) throws -> DaemonFile {
     #expect(
         file.http
             == HTTPSettings(
-                listen: ListenAddress(host: "::1", port: 0), tls: TLSSettings(certificate: "a.pem", key: "b.pem"), token: "0123456789abcdef"))
+                listen: ListenAddress(host: "::1", port: 0), tls: TLSSettings(certificate: "a.pem", key: "b.pem"), token: "0123456789abcdef"
+            ))
     #expect(file.log?.listen == ListenAddress(host: "localhost", port: 19_092))
     #expect(file.log?.directory == "/log")
     #expect(file.log?.fsync == .every(100_000))
@@ -60,7 +61,10 @@ private func daemon(_ text: String) throws -> DaemonFile {
     ("http: {listen: \"host:70000\"}", "1:16: expected an address such as 127.0.0.1:8080, found `host:70000`"),
     ("http: {token: short}", "1:15: `token` has to be 16 to 1024 visible ASCII characters without spaces"),
     ("http: {tls: {certificate: a}}", "1:13: `tls` has no `key`"),
-    ("log: {listen: \"0.0.0.0:9092\"}", "1:15: the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not 0.0.0.0"),
+    (
+        "log: {listen: \"0.0.0.0:9092\"}",
+        "1:15: the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not 0.0.0.0"
+    ),
     ("log: {fsync: always}", "1:14: expected `fsync`: commit, never or a duration such as 100ms, found `always`"),
     ("log: {fsync: 100}", "1:14: expected `fsync` as a duration such as 250ms, 30s, 5m, 24h or 7d, found `100`"),
     ("log: {fsync: 10us}", "1:14: `fsync` has to be at least 1ms, found `10us`"),

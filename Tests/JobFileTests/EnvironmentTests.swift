@@ -19,13 +19,15 @@ private func brokers(_ value: String, _ environment: [String: String]) throws ->
 
 @Test func aValueFromTheEnvironmentIsNoYAML() throws {
     #expect(try brokers("${HOST}", ["HOST": "a, properties: {x: y}"]) == .addresses("a, properties: {x: y}"))
-    #expect(refusals(job("kafka: {brokers: embedded} ", "kafka: {brokers: \"${HOST}\"} "), ["HOST": ""]) == [
-        "2:18: expected `brokers`: embedded, or host:port and more of them with commas, found an empty text"
-    ])
+    #expect(
+        refusals(job("kafka: {brokers: embedded} ", "kafka: {brokers: \"${HOST}\"} "), ["HOST": ""]) == [
+            "2:18: expected `brokers`: embedded, or host:port and more of them with commas, found an empty text"
+        ])
 }
 
 @Test func valuesFromTheEnvironmentAreNotPrinted() {
-    #expect(refusals(job("topic: clicks\n", "topic: ${SECRET}\n"), ["SECRET": "pass word"]) == [
-        "5:12: a value from the environment cannot be a topic: 1 to 249 of A-Z a-z 0-9 . _ -"
-    ])
+    #expect(
+        refusals(job("topic: clicks\n", "topic: ${SECRET}\n"), ["SECRET": "pass word"]) == [
+            "5:12: a value from the environment cannot be a topic: 1 to 249 of A-Z a-z 0-9 . _ -"
+        ])
 }

@@ -18,7 +18,10 @@ struct SplitMix64: RandomNumberGenerator {
 
 /// One random change of a text: bytes changed, cut, doubled, or pieces swapped.
 private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
-    let pieces = ["{", "}", "[", "]", ":", "\n", "  ", "\t", "'", "\"", "&a ", "*a", "!!x ", "|\n", ">-\n", "${", "${X:-", "}", "(", ")", ",", "? ", "- ", "---\n", "%", "#", "\\", "\u{0}", "ä"]
+    let pieces = [
+        "{", "}", "[", "]", ":", "\n", "  ", "\t", "'", "\"", "&a ", "*a", "!!x ", "|\n", ">-\n", "${", "${X:-", "}", "(", ")", ",", "? ",
+        "- ", "---\n", "%", "#", "\\", "\u{0}", "ä",
+    ]
     guard !bytes.isEmpty else { return }
     let start = Int.random(in: 0..<bytes.count, using: &random)
     let end = min(bytes.count, start + Int.random(in: 0..<20, using: &random))
@@ -53,7 +56,9 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
             for sink in plan.sinks { #expect(sink.input == plan.schema(of: sink.from)) }
         } catch {
             #expect(!error.issues.isEmpty, "seed \(seed), round \(round)")
-            #expect(error.issues.allSatisfy { $0.line >= 1 && $0.column >= 1 && !$0.message.isEmpty && !$0.message.contains("\n") }, "seed \(seed), round \(round)")
+            #expect(
+                error.issues.allSatisfy { $0.line >= 1 && $0.column >= 1 && !$0.message.isEmpty && !$0.message.contains("\n") },
+                "seed \(seed), round \(round)")
         }
     }
     // The mutations are not so hard that nothing gets as far as a plan.
@@ -64,9 +69,11 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
     #expect(refusals(String(repeating: "[", count: 100_000)).count == 1)
     #expect(refusals("a: " + String(repeating: "{a: ", count: 10_000)) == ["1:128: nested deeper than 32 levels"])
     #expect(refusals(String(repeating: "- ", count: 200)) == ["1:65: nested deeper than 32 levels"])
-    #expect(refusals("job: " + String(repeating: "a", count: 2_000_000)).first?.hasSuffix("the file is longer than 1048576 characters") == true)
+    #expect(
+        refusals("job: " + String(repeating: "a", count: 2_000_000)).first?.hasSuffix("the file is longer than 1048576 characters") == true)
     let deep = String(repeating: "(", count: 5_000) + "true" + String(repeating: ")", count: 5_000)
-    #expect(refusals(job("    dedupe: {by: event_id, within: 24h}", "    where: \(deep)")) == [
-        "22:76: the expression is nested deeper than 64 levels; split it over two transforms"
-    ])
+    #expect(
+        refusals(job("    dedupe: {by: event_id, within: 24h}", "    where: \(deep)")) == [
+            "22:76: the expression is nested deeper than 64 levels; split it over two transforms"
+        ])
 }

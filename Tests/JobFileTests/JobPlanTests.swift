@@ -1,5 +1,6 @@
 import Batch
 import Expression
+import Foundation
 import JobFile
 import Testing
 
@@ -17,7 +18,9 @@ import Testing
     #expect(source.onOffsetOutOfRange == .fail)
     #expect(!source.mustHaveOnePartition)
     #expect(source.fields[2] == SourceField(name: "ts", type: .timestamp, isNullable: false, path: ["ts"], timestampForm: .milliseconds))
-    #expect(source.fields[5] == SourceField(name: "amount", type: .decimal(precision: 12, scale: 2), isNullable: true, path: ["amount"], timestampForm: nil))
+    #expect(
+        source.fields[5]
+            == SourceField(name: "amount", type: .decimal(precision: 12, scale: 2), isNullable: true, path: ["amount"], timestampForm: nil))
     #expect(source.fields[6] == SourceField(name: "os", type: .string, isNullable: true, path: ["device", "os"], timestampForm: nil))
 
     #expect(plan.transforms.map(\.name) == ["unique", "sessions"])
@@ -125,14 +128,17 @@ private let minimal = """
 
 @Test func transformsStandInTheOrderInWhichRecordsFlow() throws {
     let plan = try plan(
-        minimal.replacing("sinks:", with: """
-            transforms:
-              last: {from: middle, where: n > 1}
-              other: {from: in, where: true}
-              middle: {from: first, select: {n: id * 2, id: id}}
-              first: {from: in, where: text is not null}
-            sinks:
-            """).replacing("from: in, columns: [text, id]", with: "from: last") + "\n  more: {from: other, kafka: {topic: other}}")
+        minimal.replacing(
+            "sinks:",
+            with: """
+                transforms:
+                  last: {from: middle, where: n > 1}
+                  other: {from: in, where: true}
+                  middle: {from: first, select: {n: id * 2, id: id}}
+                  first: {from: in, where: text is not null}
+                sinks:
+                """
+        ).replacing("from: in, columns: [text, id]", with: "from: last") + "\n  more: {from: other, kafka: {topic: other}}")
     #expect(plan.transforms.map(\.name) == ["first", "middle", "last", "other"])
     #expect(plan.transforms.map(\.from) == [.source(0), .transform(0), .transform(1), .source(0)])
     #expect(plan.transforms[2].output == Schema([Field("n", .int64, isNullable: true), Field("id", .int64)]))
@@ -162,18 +168,21 @@ private let minimal = """
 
 @Test func windowsOverWindowsKeepTheKey() throws {
     let plan = try plan(
-        sessionsJob.replacing("sinks:", with: """
-              daily:
-                from: sessions
-                group_by: user_id
-                window: {tumbling: {size: 1d}}
-                aggregate: {sessions: count(), longest: max(events)}
-            sinks:
-              daily: {from: daily, kafka: {topic: daily}}
-            """))
-    #expect(plan.transforms[2].output.fields.map(\.description) == [
-        "user_id: string", "window_start: timestamp", "window_end: timestamp", "sessions: int64", "longest: int64?",
-    ])
+        sessionsJob.replacing(
+            "sinks:",
+            with: """
+                  daily:
+                    from: sessions
+                    group_by: user_id
+                    window: {tumbling: {size: 1d}}
+                    aggregate: {sessions: count(), longest: max(events)}
+                sinks:
+                  daily: {from: daily, kafka: {topic: daily}}
+                """))
+    #expect(
+        plan.transforms[2].output.fields.map(\.description) == [
+            "user_id: string", "window_start: timestamp", "window_end: timestamp", "sessions: int64", "longest: int64?",
+        ])
 }
 
 @Test func bothFilesOfTheProjectLoad() throws {
@@ -194,7 +203,8 @@ private let minimal = """
 
 @Test func jobsThatCannotRunTogetherAreNamed() throws {
     let first = try plan(sessionsJob)
-    let second = try plan(sessionsJob.replacing("job: clickstream-sessions", with: "job: other").replacing("./data/lake/sessions", with: "data/lake"))
+    let second = try plan(
+        sessionsJob.replacing("job: clickstream-sessions", with: "job: other").replacing("./data/lake/sessions", with: "data/lake"))
     #expect(JobPlan.conflicts(among: [first], in: .withoutFile) == [])
     #expect(
         JobPlan.conflicts(among: [first, second, first], in: DaemonFile()) == [
@@ -207,4 +217,17 @@ private let minimal = """
             "the jobs `other` and `clickstream-sessions` both write to topic `sessions`",
             "the jobs `other` and `clickstream-sessions` write to `data/lake` and `./data/lake/sessions`, which are one directory or one inside the other",
         ])
+}
+
+@Test func theExamplesOfTheReferencePageLoad() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let page = try String(contentsOfFile: "/\(root)/docs/job-file.md", encoding: .utf8)
+    let blocks = page.split(separator: "```yaml\n").dropFirst().compactMap { $0.split(separator: "```").first.map(String.init) }
+    #expect(blocks.count == 2)
+    let example = try plan(blocks[0])
+    #expect(example.transforms.count == 2)
+    let indented = blocks[1].split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
+    let withTransforms =
+        blocks[0].replacing("sinks:", with: "\(indented)\nsinks:\n  slim: {from: slim, kafka: {topic: slim, key: user_id}}")
+    #expect(try plan(withTransforms).transforms.map(\.name) == ["unique", "sessions", "paid", "slim"])
 }

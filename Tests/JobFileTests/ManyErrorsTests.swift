@@ -50,25 +50,32 @@ import Testing
 
 @Test func aTransformWithoutReaderIsRefused() {
     #expect(
-        refusals(sessionsJob.replacing("  sessions_topic: {from: sessions,", with: "  sessions_topic: {from: unique,").replacing("    from: sessions\n", with: "    from: unique\n").replacing("[date(window_start)]", with: "[date(ts)]")) == [
-            "23:3: nothing reads the transform `sessions`: it leads to no sink"
-        ])
+        refusals(
+            sessionsJob.replacing("  sessions_topic: {from: sessions,", with: "  sessions_topic: {from: unique,").replacing(
+                "    from: sessions\n", with: "    from: unique\n"
+            ).replacing("[date(window_start)]", with: "[date(ts)]")) == [
+                "23:3: nothing reads the transform `sessions`: it leads to no sink"
+            ])
     #expect(
-        refusals(job("sources:\n", "sources:\n  extra: {topic: e, fields: {t: timestamp}, event_time: {field: t, out_of_orderness: 1s}}\n")) == [
-            "4:3: nothing reads the source `extra`"
-        ])
+        refusals(job("sources:\n", "sources:\n  extra: {topic: e, fields: {t: timestamp}, event_time: {field: t, out_of_orderness: 1s}}\n"))
+            == [
+                "4:3: nothing reads the source `extra`"
+            ])
 }
 
 @Test func twoSourcesMayNotReadOneTopic() {
     let extra = "sources:\n  extra: {topic: clicks, fields: {t: timestamp}, event_time: {field: t, out_of_orderness: 1s}}\n"
-    let text = job("sources:\n", extra) + "\n" // The new sink goes before the dead letters.
+    let text = job("sources:\n", extra) + "\n"  // The new sink goes before the dead letters.
     let withSink = text.replacing("dead_letter:", with: "  extra: {from: extra, kafka: {topic: extra}}\ndead_letter:")
     #expect(refusals(withSink) == ["6:12: the sources `extra` and `clicks` both read `clicks`; let transforms share one source"])
 }
 
 @Test func aCircleOfTransformsIsPrintedOnceFromItsFirstMember() {
-    let text = job("    dedupe: {by: event_id, within: 24h}", "    dedupe: {by: event_id, within: 24h}\n  a: {from: c, where: x = 1}\n  b: {from: a, where: true}\n  c: {from: b, where: true}\n  d: {from: c, where: nonsense}")
-        .replacing("from: sessions, kafka", with: "from: d, kafka").replacing("from: clicks\n    dedupe", with: "from: d\n    dedupe")
+    let text = job(
+        "    dedupe: {by: event_id, within: 24h}",
+        "    dedupe: {by: event_id, within: 24h}\n  a: {from: c, where: x = 1}\n  b: {from: a, where: true}\n  c: {from: b, where: true}\n  d: {from: c, where: nonsense}"
+    )
+    .replacing("from: sessions, kafka", with: "from: d, kafka").replacing("from: clicks\n    dedupe", with: "from: d\n    dedupe")
     #expect(
         refusals(text) == [
             "23:13: the transforms run in a circle: a -> b -> c -> a"
@@ -87,4 +94,13 @@ import Testing
         refusals("job: a\n") == [
             "1:1: a job file has no `kafka`", "1:1: a job file has no `sources`", "1:1: a job file has no `sinks`",
         ])
+}
+
+@Test func aPropertyThatCorrectnessRestsOnIsRefusedWithTheReason() {
+    let text = job("kafka: {brokers: embedded} ", "kafka: {brokers: embedded, properties: {acks: 1, linger.ms: 5}} ")
+    let error = #expect(throws: JobFileError.self) {
+        try JobPlan.parse(text, file: "job.yaml", environment: [:], reservedProperties: ["acks": "exactly-once output rests on it"])
+    }
+    #expect(error?.description == "job.yaml:2:41: `acks` cannot be set: exactly-once output rests on it")
+    #expect(refusals(text) == [])
 }

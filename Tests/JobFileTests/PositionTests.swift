@@ -36,15 +36,18 @@ private func withCondition(_ condition: String) -> String {
     let environment = ["MIN": "1000000", "NAME": "amonut"]
     let text = withCondition("'amount > ${MIN} and amonut > 1'")
     #expect(refusals(text, environment) == ["22:33: unknown column `amonut`; did you mean `amount`?"])
-    #expect(refusals(withCondition("amount > 3 and ${NAME} > 1"), environment) == ["22:27: unknown column `amonut`; did you mean `amount`?"])
-    #expect(refusals(withCondition("'amount > ${MINI}'"), environment) == [
-        "22:22: the environment has no variable `MINI` (there is `MIN`); set it or write ${MINI:-default}"
-    ])
+    #expect(
+        refusals(withCondition("amount > 3 and ${NAME} > 1"), environment) == ["22:27: unknown column `amonut`; did you mean `amount`?"])
+    #expect(
+        refusals(withCondition("'amount > ${MINI}'"), environment) == [
+            "22:22: the environment has no variable `MINI` (there is `MIN`); set it or write ${MINI:-default}"
+        ])
 }
 
 @Test func linesEndAsTheyDoInYAML() {
-    #expect(refusals(sessionsJob.replacing("\n", with: "\r\n").replacing("format: json\r\n", with: "format: xml\r\n"))
-        == ["6:13: expected `format`: json, found `xml`"])
+    #expect(
+        refusals(sessionsJob.replacing("\n", with: "\r\n").replacing("format: json\r\n", with: "format: xml\r\n"))
+            == ["6:13: expected `format`: json, found `xml`"])
     #expect(refusals("\u{FEFF}" + job("    format: json", "    format: xml")) == ["6:13: expected `format`: json, found `xml`"])
 }
 

@@ -57,7 +57,8 @@ private let sinksAndDeadLetters: [Refusal] = [
         "38:58: unknown column `window_strt`; did you mean `window_start`?"),
     Refusal(
         "[date(window_start)]", "[window_start]",
-        "38:58: files cannot be partitioned by `window_start`, a timestamp: string, int64 or bool can; write date(window_start) or hour(window_start)"),
+        "38:58: files cannot be partitioned by `window_start`, a timestamp: string, int64 or bool can; write date(window_start) or hour(window_start)"
+    ),
     Refusal(
         "[date(window_start)]", "[date(window_start), date(window_start)]",
         "38:78: `date(window_start)` is named twice"),

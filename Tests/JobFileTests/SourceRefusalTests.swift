@@ -42,10 +42,12 @@ private let sources: [Refusal] = [
         "9:17: unknown type `varchar`; did you mean `string`?"),
     Refusal(
         "      event_id: string", "      event_id: blob",
-        "9:17: unknown type `blob`; types are bool, int64, float64, decimal(p,s), string, timestamp, timestamp_s, timestamp_ms, timestamp_us"),
+        "9:17: unknown type `blob`; types are bool, int64, float64, decimal(p,s), string, timestamp, timestamp_s, timestamp_ms, timestamp_us"
+    ),
     Refusal(
         "      event_id: string", "      event-id: string",
-        "9:7: `event-id` cannot name a column: letters, digits and _, no digit first; give it another name here and write the key as {type: ..., path: ...}"),
+        "9:7: `event-id` cannot name a column: letters, digits and _, no digit first; give it another name here and write the key as {type: ..., path: ...}"
+    ),
     Refusal(
         "      event_id: string", "      event_id:",
         "9:16: expected a type such as string, int64 or decimal(12,2), found nothing"),

@@ -66,7 +66,8 @@ extension JobPlan {
             lines = ["\(head): \(describe(window.kind)) by \(window.groupBy.map { names[$0] }.joined(separator: ", "))"]
             if window.allowedLateness > 0 { lines.append("  allowed lateness: \(text(window.allowedLateness))") }
             lines += window.aggregates.map { "  \($0.name) = \($0.call.text.oneLine)" }
-            lines.append("  keeps the open windows of each key\(window.keepsDistinctValues ? ", with every distinct value of count_distinct" : "")")
+            lines.append(
+                "  keeps the open windows of each key\(window.keepsDistinctValues ? ", with every distinct value of count_distinct" : "")")
         }
         lines.append("  in:  \(describe(transform.input))")
         lines.append("  out: \(describe(transform.output))")
@@ -92,7 +93,9 @@ extension JobPlan {
             if !parquet.partitionBy.isEmpty {
                 lines.append("  directories: \(parquet.partitionBy.map { "\($0.name)=..." }.joined(separator: "/"))")
             }
-            lines.append("  a new file every \(text(parquet.rollEvery)) or \(Diagnostics.text(size: parquet.rollSize)), \(parquet.compression == .none ? "not compressed" : parquet.compression.rawValue)")
+            lines.append(
+                "  a new file every \(text(parquet.rollEvery)) or \(Diagnostics.text(size: parquet.rollSize)), \(parquet.compression == .none ? "not compressed" : parquet.compression.rawValue)"
+            )
             lines.append("  columns: \(describe(columns))")
             return lines
         }

@@ -43,8 +43,12 @@ extension JobPlan {
                     topics[topic] = plan.name
                 case .parquet(let parquet):
                     let parts = normalised(parquet.path)
-                    if let other = directories.first(where: { $0.job != plan.name && (parts.starts(with: $0.parts) || $0.parts.starts(with: parts)) }) {
-                        conflicts.append("the jobs `\(other.job)` and `\(plan.name)` write to `\(other.path)` and `\(parquet.path)`, which are one directory or one inside the other")
+                    if let other = directories.first(where: {
+                        $0.job != plan.name && (parts.starts(with: $0.parts) || $0.parts.starts(with: parts))
+                    }) {
+                        conflicts.append(
+                            "the jobs `\(other.job)` and `\(plan.name)` write to `\(other.path)` and `\(parquet.path)`, which are one directory or one inside the other"
+                        )
                     }
                     directories.append((parts, plan.name, parquet.path))
                 }

@@ -11,8 +11,10 @@ struct DaemonFileReader {
 
     private func daemon(_ root: YAMLNode) -> DaemonFile? {
         var file = DaemonFile()
-        guard let section = Section(
-            root, "a daemon file", keys: Self.keys, foreign: ["job": "jobs", "checkpoints": "checkpoint", "threads": "workers", "kafka": "log"], diagnostics)
+        guard
+            let section = Section(
+                root, "a daemon file", keys: Self.keys,
+                foreign: ["job": "jobs", "checkpoints": "checkpoint", "threads": "workers", "kafka": "log"], diagnostics)
         else { return nil }
         if let node = section["http"] { http(node, &file.http) }
         if let node = section["log"] {
@@ -33,13 +35,16 @@ struct DaemonFileReader {
     }
 
     private func http(_ node: YAMLNode, _ http: inout HTTPSettings) {
-        guard let section = Section(
-            node, "`http`", keys: ["listen", "tls", "token"], foreign: ["address": "listen", "port": "listen", "auth": "token"], diagnostics)
+        guard
+            let section = Section(
+                node, "`http`", keys: ["listen", "tls", "token"], foreign: ["address": "listen", "port": "listen", "auth": "token"],
+                diagnostics)
         else { return }
         if let address = section["listen"].flatMap({ diagnostics.address($0) }) { http.listen = address }
         if let node = section["token"] { http.token = token(node) }
-        guard let node = section["tls"], let tls = Section(
-            node, "`tls`", keys: ["certificate", "key"], foreign: ["cert": "certificate"], diagnostics)
+        guard let node = section["tls"],
+            let tls = Section(
+                node, "`tls`", keys: ["certificate", "key"], foreign: ["cert": "certificate"], diagnostics)
         else { return }
         let certificate = tls.required("certificate").flatMap { diagnostics.text($0, "the path of a PEM file") }
         let key = tls.required("key").flatMap { diagnostics.text($0, "the path of a PEM file") }
@@ -56,15 +61,18 @@ struct DaemonFileReader {
     }
 
     private func log(_ node: YAMLNode, _ log: inout LogSettings) {
-        guard let section = Section(
-            node, "`log`", keys: ["listen", "directory", "fsync", "default_partitions"],
-            foreign: ["address": "listen", "path": "directory", "dir": "directory", "partitions": "default_partitions"], diagnostics)
+        guard
+            let section = Section(
+                node, "`log`", keys: ["listen", "directory", "fsync", "default_partitions"],
+                foreign: ["address": "listen", "path": "directory", "dir": "directory", "partitions": "default_partitions"], diagnostics)
         else { return }
         if let node = section["listen"], let address = diagnostics.address(node) {
             log.listen = address
             if !address.isLoopback {
                 diagnostics.report(
-                    node, "the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not \(address.host)")
+                    node,
+                    "the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not \(address.host)"
+                )
             }
         }
         if let directory = section["directory"].flatMap({ diagnostics.text($0, "a directory") }) { log.directory = directory }
@@ -83,15 +91,19 @@ struct DaemonFileReader {
     }
 
     private func state(_ node: YAMLNode, _ state: inout StateSettings) {
-        guard let section = Section(node, "`state`", keys: ["directory", "memory"], foreign: ["path": "directory", "dir": "directory"], diagnostics)
+        guard
+            let section = Section(
+                node, "`state`", keys: ["directory", "memory"], foreign: ["path": "directory", "dir": "directory"], diagnostics)
         else { return }
         if let directory = section["directory"].flatMap({ diagnostics.text($0, "a directory") }) { state.directory = directory }
         if let memory = section["memory"].flatMap({ diagnostics.size($0, "`memory`", min: 16 << 20) }) { state.memory = memory }
     }
 
     private func checkpoint(_ node: YAMLNode, _ checkpoint: inout CheckpointSettings) {
-        guard let section = Section(
-            node, "`checkpoint`", keys: ["interval", "storage"], foreign: ["every": "interval", "directory": "storage", "path": "storage"], diagnostics)
+        guard
+            let section = Section(
+                node, "`checkpoint`", keys: ["interval", "storage"],
+                foreign: ["every": "interval", "directory": "storage", "path": "storage"], diagnostics)
         else { return }
         if let interval = section["interval"].flatMap({ diagnostics.duration($0, "`interval`", 10_000...3_600_000_000) }) {
             checkpoint.interval = interval

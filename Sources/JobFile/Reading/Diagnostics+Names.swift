@@ -13,14 +13,17 @@ extension Diagnostics {
     func jobName(_ node: YAMLNode) -> String? {
         guard let scalar = scalar(node, "the name of the job") else { return nil }
         guard Self.isTopicName(scalar.text, lengthMax: 100) else {
-            report(node, "\(scalar.shown) cannot be a job's name: 1 to 100 of A-Z a-z 0-9 . _ -, since it names a consumer group, topics and files")
+            report(
+                node,
+                "\(scalar.shown) cannot be a job's name: 1 to 100 of A-Z a-z 0-9 . _ -, since it names a consumer group, topics and files")
             return nil
         }
         return scalar.text
     }
 
     private static func isTopicName(_ name: String, lengthMax: Int) -> Bool {
-        name != "." && name != ".." && (1...lengthMax).contains(name.utf8.count) && name.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+        name != "." && name != ".." && (1...lengthMax).contains(name.utf8.count)
+            && name.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
     }
 
     private static func isWord(_ byte: UInt8) -> Bool {

@@ -69,7 +69,8 @@ extension Diagnostics {
         return nil
     }
 
-    func choice<Value: RawRepresentable & CaseIterable>(_ node: YAMLNode, _ what: String, _: Value.Type) -> Value? where Value.RawValue == String {
+    func choice<Value: RawRepresentable & CaseIterable>(_ node: YAMLNode, _ what: String, _: Value.Type) -> Value?
+    where Value.RawValue == String {
         choice(node, what, Value.allCases.map { ($0.rawValue, $0) })
     }
 

@@ -9,13 +9,16 @@ struct JobFileReader {
     private var used: Set<String> = []
     private var hasUnknownInput = false
 
-    static func read(_ root: YAMLNode, _ diagnostics: Diagnostics) -> JobPlan? {
-        var reader = JobFileReader(diagnostics: diagnostics)
+    private let reservedProperties: [String: String]
+
+    static func read(_ root: YAMLNode, reservedProperties: [String: String], _ diagnostics: Diagnostics) -> JobPlan? {
+        var reader = JobFileReader(diagnostics: diagnostics, reservedProperties: reservedProperties)
         return reader.job(root)
     }
 
-    private init(diagnostics: Diagnostics) {
+    private init(diagnostics: Diagnostics, reservedProperties: [String: String]) {
         self.diagnostics = diagnostics
+        self.reservedProperties = reservedProperties
     }
 
     private static let keys = ["job", "kafka", "sources", "transforms", "sinks", "dead_letter"]
@@ -45,16 +48,22 @@ struct JobFileReader {
     }
 
     private func kafka(_ node: YAMLNode) -> KafkaPlan? {
-        guard let section = Section(
-            node, "`kafka`", keys: ["brokers", "properties"], foreign: ["bootstrap_servers": "brokers", "bootstrap.servers": "brokers", "options": "properties"], diagnostics)
+        guard
+            let section = Section(
+                node, "`kafka`", keys: ["brokers", "properties"],
+                foreign: ["bootstrap_servers": "brokers", "bootstrap.servers": "brokers", "options": "properties"], diagnostics)
         else { return nil }
-        let brokers = section.required("brokers").flatMap { diagnostics.text($0, "`brokers`: embedded, or host:port and more of them with commas") }
+        let brokers = section.required("brokers").flatMap {
+            diagnostics.text($0, "`brokers`: embedded, or host:port and more of them with commas")
+        }
         var properties: [String: String] = [:]
         if let node = section["properties"], let entries = diagnostics.mapping(node, "`properties`") {
             for entry in entries {
                 guard let value = diagnostics.text(entry.value, "the value of `\(entry.key)`") else { continue }
                 if entry.key == "bootstrap.servers" || entry.key == "metadata.broker.list" {
                     diagnostics.report(entry.keyStart, "`\(entry.key)` cannot be set here; write `brokers`")
+                } else if let reason = reservedProperties[entry.key] {
+                    diagnostics.report(entry.keyStart, "`\(entry.key)` cannot be set: \(reason)")
                 }
                 properties[entry.key] = value
             }
@@ -82,8 +91,9 @@ struct JobFileReader {
                 diagnostics.report(entry.keyStart, "`\(entry.key)` is already the name of a source, in line \(line)")
                 hasUnknownInput = true
             }
-            guard let section = Section(
-                entry.value, "transform `\(entry.key)`", keys: TransformReader.keys, foreign: TransformReader.foreign, diagnostics)
+            guard
+                let section = Section(
+                    entry.value, "transform `\(entry.key)`", keys: TransformReader.keys, foreign: TransformReader.foreign, diagnostics)
             else { return StageGraph.Node(name: entry.key, nameStart: entry.keyStart, section: nil, from: nil) }
             return StageGraph.Node(name: entry.key, nameStart: entry.keyStart, section: section, from: from(section))
         }
@@ -150,7 +160,8 @@ struct JobFileReader {
         var sinks: [(name: String, result: SinkReader.Result, plan: SinkPlan?)] = []
         for entry in entries {
             let isNamed = diagnostics.isStageName(entry, "sink")
-            guard let section = Section(entry.value, "sink `\(entry.key)`", keys: SinkReader.keys, foreign: SinkReader.foreign, diagnostics) else {
+            guard let section = Section(entry.value, "sink `\(entry.key)`", keys: SinkReader.keys, foreign: SinkReader.foreign, diagnostics)
+            else {
                 hasUnknownInput = true
                 continue
             }
@@ -172,13 +183,15 @@ struct JobFileReader {
     // Across parts.
 
     private func checkTopics(
-        _ sources: [SourceReader.Result], _ sinks: [(name: String, result: SinkReader.Result, plan: SinkPlan?)], _ deadLetter: (name: String, node: YAMLNode)?
+        _ sources: [SourceReader.Result], _ sinks: [(name: String, result: SinkReader.Result, plan: SinkPlan?)],
+        _ deadLetter: (name: String, node: YAMLNode)?
     ) {
         var read: [String: String] = [:]
         for source in sources {
             guard let topic = source.topic else { continue }
             if let other = read[topic.name] {
-                diagnostics.report(topic.node, "the sources `\(other)` and `\(source.name)` both read `\(topic.name)`; let transforms share one source")
+                diagnostics.report(
+                    topic.node, "the sources `\(other)` and `\(source.name)` both read `\(topic.name)`; let transforms share one source")
             }
             read[topic.name] = read[topic.name] ?? source.name
         }
@@ -186,7 +199,8 @@ struct JobFileReader {
         for sink in sinks {
             guard let topic = sink.result.topic else { continue }
             if let source = read[topic.name] {
-                diagnostics.report(topic.node, "the sink `\(sink.name)` writes to `\(topic.name)`, which the source `\(source)` reads: a loop without end")
+                diagnostics.report(
+                    topic.node, "the sink `\(sink.name)` writes to `\(topic.name)`, which the source `\(source)` reads: a loop without end")
             } else if let other = written[topic.name] {
                 diagnostics.report(topic.node, "the sinks `\(other)` and `\(sink.name)` both write to topic `\(topic.name)`")
             }
@@ -207,7 +221,9 @@ struct JobFileReader {
             guard let path = sink.result.path else { continue }
             let parts = JobPlan.normalised(path.name)
             if let other = seen.first(where: { parts.starts(with: $0.parts) || $0.parts.starts(with: parts) }) {
-                let relation = other.parts == parts ? "both write to `\(path.name)`" : "write to `\(other.path)` and `\(path.name)`, one inside the other"
+                let relation =
+                    other.parts == parts
+                    ? "both write to `\(path.name)`" : "write to `\(other.path)` and `\(path.name)`, one inside the other"
                 diagnostics.report(path.node, "the sinks `\(other.name)` and `\(sink.name)` \(relation)")
             }
             seen.append((parts, sink.name, path.name))

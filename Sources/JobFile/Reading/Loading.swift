@@ -1,18 +1,28 @@
 extension JobPlan {
     /// Reads and checks a job file.
-    /// - Parameter environment: what `${NAME}` reads.
+    /// - Parameters:
+    ///   - environment: what `${NAME}` reads.
+    ///   - reservedProperties: properties of librdkafka that a file may not set, and why not.
     /// - Throws: everything that is wrong with the file, or that it cannot be read.
-    package static func load(_ path: String, environment: [String: String]) throws(JobFileError) -> JobPlan {
-        try parse(contents(of: path), file: path, environment: environment)
+    package static func load(
+        _ path: String, environment: [String: String], reservedProperties: [String: String] = [:]
+    ) throws(JobFileError) -> JobPlan {
+        try parse(contents(of: path), file: path, environment: environment, reservedProperties: reservedProperties)
     }
 
     /// - Parameter file: the name for messages.
-    package static func parse(_ bytes: [UInt8], file: String, environment: [String: String]) throws(JobFileError) -> JobPlan {
-        try parseFile(bytes, file: file, environment: environment) { root, diagnostics in JobFileReader.read(root, diagnostics) }
+    package static func parse(
+        _ bytes: [UInt8], file: String, environment: [String: String], reservedProperties: [String: String] = [:]
+    ) throws(JobFileError) -> JobPlan {
+        try parseFile(bytes, file: file, environment: environment) { root, diagnostics in
+            JobFileReader.read(root, reservedProperties: reservedProperties, diagnostics)
+        }
     }
 
-    package static func parse(_ text: String, file: String, environment: [String: String]) throws(JobFileError) -> JobPlan {
-        try parse(Array(text.utf8), file: file, environment: environment)
+    package static func parse(
+        _ text: String, file: String, environment: [String: String], reservedProperties: [String: String] = [:]
+    ) throws(JobFileError) -> JobPlan {
+        try parse(Array(text.utf8), file: file, environment: environment, reservedProperties: reservedProperties)
     }
 }
 

@@ -17,7 +17,9 @@ struct SinkReader {
 
     func read(_ entry: YAMLEntry, _ section: Section, _ input: Stage) -> Result {
         let before = diagnostics.count
-        let columns = section["columns"].map { diagnostics.columns($0, input, "the columns to write")?.map(\.index) } ?? Array(input.schema.fields.indices)
+        let columns =
+            section["columns"].map { diagnostics.columns($0, input, "the columns to write")?.map(\.index) }
+            ?? Array(input.schema.fields.indices)
         let targets = section.entries.filter { $0.key == "kafka" || $0.key == "parquet" }
         guard let target = targets.first else {
             if section.entries.allSatisfy({ Self.keys.contains($0.key) }) {
@@ -41,7 +43,10 @@ struct SinkReader {
     }
 
     private func kafka(_ node: YAMLNode, _ input: Stage, _ topic: inout (name: String, node: YAMLNode)?) -> SinkTarget? {
-        guard let section = Section(node, "`kafka`", keys: ["topic", "key", "format"], foreign: ["brokers": "brokers` at the top, under `kafka"], diagnostics) else { return nil }
+        guard
+            let section = Section(
+                node, "`kafka`", keys: ["topic", "key", "format"], foreign: ["brokers": "brokers` at the top, under `kafka"], diagnostics)
+        else { return nil }
         topic = section.required("topic").flatMap { node in diagnostics.topic(node).map { ($0, node) } }
         let key = section["key"].flatMap { node in
             diagnostics.text(node, "the column that is the message's key").flatMap { diagnostics.column($0, node, input) }
@@ -52,9 +57,11 @@ struct SinkReader {
     }
 
     private func parquet(_ node: YAMLNode, _ input: Stage, _ columns: [Int], _ path: inout (name: String, node: YAMLNode)?) -> SinkTarget? {
-        guard let section = Section(
-            node, "`parquet`", keys: ["path", "partition_by", "roll", "compression"],
-            foreign: ["directory": "path", "partition": "partition_by", "partitions": "partition_by", "codec": "compression"], diagnostics)
+        guard
+            let section = Section(
+                node, "`parquet`", keys: ["path", "partition_by", "roll", "compression"],
+                foreign: ["directory": "path", "partition": "partition_by", "partitions": "partition_by", "codec": "compression"],
+                diagnostics)
         else { return nil }
         path = section.required("path").flatMap { node in directory(node).map { ($0, node) } }
         let partitions = section["partition_by"].map { self.partitions($0, input, columns) } ?? []
@@ -62,7 +69,10 @@ struct SinkReader {
         var every: Int64? = 300_000_000
         var size: Int? = 128 << 20
         if let roll = section["roll"] {
-            guard let section = Section(roll, "`roll`", keys: ["every", "size"], foreign: ["interval": "every", "max_size": "size"], diagnostics) else { return nil }
+            guard
+                let section = Section(
+                    roll, "`roll`", keys: ["every", "size"], foreign: ["interval": "every", "max_size": "size"], diagnostics)
+            else { return nil }
             if let node = section["every"] { every = diagnostics.duration(node, "`every`", 1_000_000...24 * 30 * Self.hour) }
             if let node = section["size"] { size = diagnostics.size(node, "`size`", min: 64 << 10) }
         }
@@ -106,7 +116,8 @@ struct SinkReader {
 
     private func partition(_ text: String, _ node: YAMLNode, _ input: Stage, _ columns: [Int]) -> ParquetPartition? {
         guard let match = text.wholeMatch(of: #/\s*(?:([A-Za-z_]+)\s*\(\s*([A-Za-z0-9_]+)\s*\)|([A-Za-z0-9_]+))\s*/#) else {
-            diagnostics.report(node, "expected a column, date(column) or hour(column), found `\(text)`; for anything else make a column with a `select`")
+            diagnostics.report(
+                node, "expected a column, date(column) or hour(column), found `\(text)`; for anything else make a column with a `select`")
             return nil
         }
         var transform = ParquetPartition.Transform.identity
@@ -135,7 +146,8 @@ struct SinkReader {
         }
         let level = "\(name)_\(transform.rawValue)"
         guard !columns.contains(where: { input.schema.fields[$0].name == level }) else {
-            diagnostics.report(node, "the directories of \(text) are named `\(level)`, and there is a column of that name; leave it out with `columns`")
+            diagnostics.report(
+                node, "the directories of \(text) are named `\(level)`, and there is a column of that name; leave it out with `columns`")
             return nil
         }
         return ParquetPartition(name: level, column: column, transform: transform)

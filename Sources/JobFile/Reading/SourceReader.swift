@@ -20,7 +20,10 @@ struct SourceReader {
     func read(_ entry: YAMLEntry, position: Int) -> Result {
         let before = diagnostics.count
         let isNamed = diagnostics.isStageName(entry, "source")
-        guard let section = Section(entry.value, "source `\(entry.key)`", keys: Self.keys, foreign: ["event_time_field": "event_time"], diagnostics) else {
+        guard
+            let section = Section(
+                entry.value, "source `\(entry.key)`", keys: Self.keys, foreign: ["event_time_field": "event_time"], diagnostics)
+        else {
             return Result(name: entry.key, nameStart: entry.keyStart, topic: nil, plan: nil, stage: .broken(.source(position)))
         }
         let topic = section.required("topic").flatMap { node in diagnostics.topic(node).map { (name: $0, node: node) } }
@@ -36,9 +39,10 @@ struct SourceReader {
         }
         let eventTime = section.required("event_time").flatMap { self.eventTime($0, stage) }
         let start = section["start"].map { self.start($0) } ?? .earliest
-        let outOfRange = section["on_offset_out_of_range"].map {
-            diagnostics.choice($0, "`on_offset_out_of_range`", OffsetOutOfRange.self)
-        } ?? .fail
+        let outOfRange =
+            section["on_offset_out_of_range"].map {
+                diagnostics.choice($0, "`on_offset_out_of_range`", OffsetOutOfRange.self)
+            } ?? .fail
         var plan: SourcePlan?
         if diagnostics.count == before, isNamed, let topic, let format, let eventTime, let start, let outOfRange {
             plan = SourcePlan(
@@ -122,20 +126,23 @@ struct SourceReader {
     }
 
     private func key(_ node: YAMLNode, _ stage: Stage) -> Int? {
-        guard let name = diagnostics.text(node, "the field that the topic is partitioned by"), let index = diagnostics.column(name, node, stage)
+        guard let name = diagnostics.text(node, "the field that the topic is partitioned by"),
+            let index = diagnostics.column(name, node, stage)
         else { return nil }
         let field = stage.schema.fields[index]
         guard field.type == .string, !field.isNullable else {
-            diagnostics.report(node, "the key `\(name)` has to be a string that is never null, it is \(field.type)\(field.isNullable ? "?" : "")")
+            diagnostics.report(
+                node, "the key `\(name)` has to be a string that is never null, it is \(field.type)\(field.isNullable ? "?" : "")")
             return nil
         }
         return index
     }
 
     private func eventTime(_ node: YAMLNode, _ stage: Stage) -> EventTimePlan? {
-        guard let section = Section(
-            node, "`event_time`", keys: ["field", "out_of_orderness", "idle_timeout", "max_ahead"],
-            foreign: ["column": "field", "watermark": "out_of_orderness", "delay": "out_of_orderness"], diagnostics)
+        guard
+            let section = Section(
+                node, "`event_time`", keys: ["field", "out_of_orderness", "idle_timeout", "max_ahead"],
+                foreign: ["column": "field", "watermark": "out_of_orderness", "delay": "out_of_orderness"], diagnostics)
         else { return nil }
         let column = section.required("field").flatMap { eventTimeColumn($0, stage) }
         let outOfOrderness = section.required("out_of_orderness").flatMap {

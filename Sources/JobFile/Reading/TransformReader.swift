@@ -38,7 +38,8 @@ struct TransformReader {
             let hasUnknown = section.entries.contains { !Self.keys.contains($0.key) }
             if let key = windowKeys.first {
                 if !hasUnknown {
-                    diagnostics.report(key.keyStart, "\(section.what) has `\(key.key)` but no `window`, such as window: {session: {gap: 30m}}")
+                    diagnostics.report(
+                        key.keyStart, "\(section.what) has `\(key.key)` but no `window`, such as window: {session: {gap: 30m}}")
                 }
             } else if !hasUnknown {
                 diagnostics.report(section.start, "\(section.what) does nothing: it needs `where`, `select`, `dedupe` or `window`")
@@ -88,9 +89,11 @@ struct TransformReader {
     }
 
     private func dedupe(_ node: YAMLNode, _ input: Stage) -> DedupePlan? {
-        guard let section = Section(
-            node, "`dedupe`", keys: ["by", "within"], foreign: ["key": "by", "on": "by", "columns": "by", "ttl": "within", "window": "within"],
-            diagnostics)
+        guard
+            let section = Section(
+                node, "`dedupe`", keys: ["by", "within"],
+                foreign: ["key": "by", "on": "by", "columns": "by", "ttl": "within", "window": "within"],
+                diagnostics)
         else { return nil }
         let columns = section.required("by").flatMap { self.columns($0, input) }
         let within = section.required("within").flatMap { diagnostics.duration($0, "`within`", 1...Self.durationMax) }
@@ -104,7 +107,9 @@ struct TransformReader {
         for (index, name) in columns where input.schema.fields[index].isNullable {
             areFine = false
             diagnostics.report(
-                name, "`\(input.schema.fields[index].name)` may be null, and all nulls would be duplicates of each other; dedupe by columns that are never null")
+                name,
+                "`\(input.schema.fields[index].name)` may be null, and all nulls would be duplicates of each other; dedupe by columns that are never null"
+            )
         }
         return areFine ? columns.map(\.index) : nil
     }

@@ -20,7 +20,8 @@ struct WindowReader {
             output.isBroken = true
             return (nil, output)
         }
-        output.schema.fields = groupBy.map { input.schema.fields[$0] } + [Field("window_start", .timestamp), Field("window_end", .timestamp)]
+        output.schema.fields =
+            groupBy.map { input.schema.fields[$0] } + [Field("window_start", .timestamp), Field("window_end", .timestamp)]
         output.keyColumns = input.keyColumns.intersection(groupBy.map { input.schema.fields[$0].name })
         var taken: [String: String] = ["window_start": "the start of the window", "window_end": "the end of the window"]
         for column in groupBy { taken[input.schema.fields[column].name] = "a column of `group_by`" }
@@ -38,15 +39,19 @@ struct WindowReader {
         guard let columns = diagnostics.columns(node, input, "the columns that make a group") else { return nil }
         for (index, name) in columns where ["window_start", "window_end"].contains(input.schema.fields[index].name) {
             diagnostics.report(
-                name, "`\(input.schema.fields[index].name)` would be there twice, the window puts out its own; rename it with a `select` first")
+                name,
+                "`\(input.schema.fields[index].name)` would be there twice, the window puts out its own; rename it with a `select` first")
             return nil
         }
         if let key = input.key, !columns.contains(where: { input.keyColumns.contains(input.schema.fields[$0.index].name) }) {
-            let hint = input.keyColumns.isEmpty
+            let hint =
+                input.keyColumns.isEmpty
                 ? "an earlier `select` dropped or changed it"
                 : "add \(input.keyColumns.sorted().map { "`\($0)`" }.joined(separator: " or "))"
             diagnostics.report(
-                node, "`group_by` has to contain the key `\(key)` of source `\(input.sourceName)`: records of one group would lie in several partitions, and moving them together is not supported yet; \(hint)")
+                node,
+                "`group_by` has to contain the key `\(key)` of source `\(input.sourceName)`: records of one group would lie in several partitions, and moving them together is not supported yet; \(hint)"
+            )
             return nil
         }
         return columns.map(\.index)
@@ -54,12 +59,16 @@ struct WindowReader {
 
     private func kind(_ node: YAMLNode) -> WindowKind? {
         let names = ["session", "tumbling", "hopping", "cumulate", "sliding"]
-        guard let section = Section(
-            node, "`window`", keys: names, foreign: ["tumble": "tumbling", "fixed": "tumbling", "hop": "hopping", "size": "tumbling", "gap": "session"], diagnostics)
+        guard
+            let section = Section(
+                node, "`window`", keys: names,
+                foreign: ["tumble": "tumbling", "fixed": "tumbling", "hop": "hopping", "size": "tumbling", "gap": "session"], diagnostics)
         else { return nil }
         let kinds = section.entries.filter { names.contains($0.key) }
         guard let kind = kinds.first else {
-            if section.entries.isEmpty { diagnostics.report(node, "`window` is empty: write {session: {gap: 30m}} or {tumbling: {size: 1h}}") }
+            if section.entries.isEmpty {
+                diagnostics.report(node, "`window` is empty: write {session: {gap: 30m}} or {tumbling: {size: 1h}}")
+            }
             return nil
         }
         if kinds.count > 1 {
@@ -69,7 +78,9 @@ struct WindowReader {
         switch kind.key {
         case "session": return session(kind.value)
         case "tumbling":
-            guard let section = Section(kind.value, "`tumbling`", keys: ["size"], foreign: ["every": "size", "length": "size"], diagnostics) else { return nil }
+            guard
+                let section = Section(kind.value, "`tumbling`", keys: ["size"], foreign: ["every": "size", "length": "size"], diagnostics)
+            else { return nil }
             return section.required("size").flatMap { diagnostics.duration($0, "`size`", 1...Self.durationMax) }.map { .tumbling(size: $0) }
         default:
             diagnostics.report(kind.keyStart, "`\(kind.key)` windows are not supported yet; only session and tumbling are")
@@ -78,7 +89,9 @@ struct WindowReader {
     }
 
     private func session(_ node: YAMLNode) -> WindowKind? {
-        guard let section = Section(node, "`session`", keys: ["gap", "max"], foreign: ["timeout": "gap", "inactivity": "gap"], diagnostics) else { return nil }
+        guard
+            let section = Section(node, "`session`", keys: ["gap", "max"], foreign: ["timeout": "gap", "inactivity": "gap"], diagnostics)
+        else { return nil }
         let gap = section.required("gap").flatMap { diagnostics.duration($0, "`gap`", 1...Self.durationMax) }
         guard let maxNode = section["max"] else { return gap.map { .session(gap: $0, max: nil) } }
         guard let longest = diagnostics.duration(maxNode, "`max`", 1...Self.durationMax), let gap else { return nil }
@@ -90,7 +103,9 @@ struct WindowReader {
     }
 
     /// Those that can be used, and the names of those that cannot.
-    private func aggregates(_ node: YAMLNode, _ input: Stage, taken: [String: String]) -> ([(name: String, call: AggregateCall)], Set<String>)? {
+    private func aggregates(_ node: YAMLNode, _ input: Stage, taken: [String: String]) -> (
+        [(name: String, call: AggregateCall)], Set<String>
+    )? {
         guard let entries = diagnostics.mapping(node, "`aggregate`, {name: count(), ...},") else { return nil }
         guard !entries.isEmpty else {
             diagnostics.report(node, "`aggregate` is empty: name at least one, such as events: count()")

@@ -24,7 +24,9 @@ final class Diagnostics {
     /// By position, none twice.
     var issues: [JobFileError.Issue] {
         var issues: [JobFileError.Issue] = []
-        for (position, message) in found.enumerated().sorted(by: { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }).map(\.element) {
+        for (position, message) in found.enumerated().sorted(by: { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) })
+            .map(\.element)
+        {
             let issue = JobFileError.Issue(file: file, line: position.line, column: position.column, message: message)
             if issues.last != issue { issues.append(issue) }
         }

@@ -47,7 +47,8 @@ struct Environment {
                 position += 3
             } else if rest.starts(with: ["$", "{"]) {
                 guard let close = rest.firstIndex(of: "}") else {
-                    problems.append(Problem(offset: position, message: "`${` has no closing `}`; write `$${` for the characters themselves"))
+                    problems.append(
+                        Problem(offset: position, message: "`${` has no closing `}`; write `$${` for the characters themselves"))
                     break
                 }
                 var inside = String.UnicodeScalarView()
@@ -70,13 +71,15 @@ struct Environment {
         let parts = reference.split(separator: ":-", maxSplits: 1, omittingEmptySubsequences: false)
         let name = String(parts.first ?? "")
         guard Self.isName(name) else {
-            return .failure(Problem(offset: 0, message: "`${\(reference)}` is no reference to the environment; write ${NAME} or ${NAME:-default}"))
+            return .failure(
+                Problem(offset: 0, message: "`${\(reference)}` is no reference to the environment; write ${NAME} or ${NAME:-default}"))
         }
         // As in a shell, `:-` also stands in for an empty value.
         if let value = variables[name], !value.isEmpty || parts.count == 1 { return .success(value) }
         if parts.count == 2 { return .success(String(parts[1])) }
         let near = suggestionForVariable(name)
-        return .failure(Problem(offset: 0, message: "the environment has no variable `\(name)`\(near); set it or write ${\(name):-default}"))
+        return .failure(
+            Problem(offset: 0, message: "the environment has no variable `\(name)`\(near); set it or write ${\(name):-default}"))
     }
 
     private func suggestionForVariable(_ name: String) -> String {

@@ -48,7 +48,8 @@ extension YAMLScalar {
     func position(of offset: Int, in source: SourceText) -> Int {
         var before = offset
         for substitution in substitutions.reversed() where offset >= substitution.start {
-            before = offset < substitution.start + substitution.length
+            before =
+                offset < substitution.start + substitution.length
                 ? substitution.writtenStart : offset - substitution.start - substitution.length + substitution.writtenEnd
             break
         }
@@ -69,7 +70,8 @@ extension YAMLScalar {
             let isEnd = index == value.count
             if !isEnd, !value[index].properties.isWhitespace {
                 while position < range.upperBound, source.scalars[position].properties.isWhitespace { position += 1 }
-                guard position < range.upperBound, source.scalars[position] == value[index], isBlock || isPlain || value[index] != "\\" else { return nil }
+                guard position < range.upperBound, source.scalars[position] == value[index], isBlock || isPlain || value[index] != "\\"
+                else { return nil }
             }
             if index == offset || isEnd { return position }
             if !value[index].properties.isWhitespace {

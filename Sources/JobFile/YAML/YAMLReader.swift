@@ -81,7 +81,9 @@ struct YAMLReader {
         if let anchor = event.anchor {
             diagnostics.report(event.start, "the anchor `&\(anchor)`: anchors and aliases are not allowed, write the value out")
         } else if let tag = event.tag {
-            diagnostics.report(event.start, "the tag `\(tag.replacing("tag:yaml.org,2002:", with: "!!"))`: tags are not allowed, the place of a value says its type")
+            diagnostics.report(
+                event.start,
+                "the tag `\(tag.replacing("tag:yaml.org,2002:", with: "!!"))`: tags are not allowed, the place of a value says its type")
         }
         return node
     }
