@@ -53,7 +53,7 @@ final class Properties {
     }
 
     /// Properties that correctness rests on, with librdkafka's aliases.
-    private static let reserved: [String: String] = {
+    static let reserved: [String: String] = {
         let offsets = "offsets are committed with the outputs, in one transaction"
         let identity = "it comes from the job and the daemon's configuration"
         let once = "exactly-once output rests on it"

@@ -1,5 +1,6 @@
 import Foundation
 import JobFile
+import KafkaClient
 
 /// `millrace check`: validates job files and prints their plans.
 struct CheckCommand {
@@ -14,7 +15,8 @@ struct CheckCommand {
         var errors = ""
         for file in files {
             do throws(JobFileError) {
-                print(try JobPlan.load(file, environment: ProcessInfo.processInfo.environment).describe())
+                print(try JobPlan.load(
+                    file, environment: ProcessInfo.processInfo.environment, reservedProperties: ReservedProperties.reasons).describe())
             } catch {
                 errors += "\(error)\n"
             }

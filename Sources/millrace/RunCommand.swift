@@ -1,6 +1,7 @@
 import Admin
 import Foundation
 import JobFile
+import KafkaClient
 import KafkaLog
 import Runtime
 import State
@@ -90,7 +91,8 @@ struct RunCommand {
         var errors = ""
         for file in files {
             do throws(JobFileError) {
-                plans.append(try JobPlan.load(file, environment: ProcessInfo.processInfo.environment))
+                plans.append(try JobPlan.load(
+                    file, environment: ProcessInfo.processInfo.environment, reservedProperties: ReservedProperties.reasons))
             } catch {
                 errors += "\(error)\n"
             }

@@ -182,7 +182,7 @@ class Site:
         if not files:
             return []
         table = pyarrow.dataset.dataset(files, format="parquet").to_table()
-        assert duckdb.sql(f"select count(*) from '{directory}/**/*.parquet'").fetchone()[0] == table.num_rows
+        assert duckdb.sql(f"select count(*) from '{directory}/**/*.parquet'").fetchall()[0][0] == table.num_rows
         return table.to_pylist()
 
     def dead_letters(self, topic="dead"):

@@ -111,7 +111,9 @@ extension Pipeline {
                 op.output.fields.map(\.name) == plan.output.fields.map(\.name),
                 op.output.fields.map(\.type) == plan.output.fields.map(\.type)
             else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
-            registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
+            // Two expressions of one type would otherwise pass for each other.
+            let texts = window.aggregates.map { $0.call.text }.joined(separator: "; ")
+            registry.register(plan.name, fingerprint: "\(op.fingerprint) of \(texts)", namespace: namespace)
             return Node(plan.name, .window(op, extras: extras), namespace: namespace)
         }
     }
