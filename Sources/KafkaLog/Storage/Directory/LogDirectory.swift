@@ -35,7 +35,7 @@ package final class LogDirectory {
     private var topicsByID: [TopicID: String]
     private var journals: [String: Journal] = [:]
     private var participants: [UInt64: Participant] = [:]
-    private let lock: DirectoryLock
+    private var lock: DirectoryLock?
     private var isClosed = false
 
     private enum Participant {
@@ -43,7 +43,7 @@ package final class LogDirectory {
         case journal(Journal)
     }
 
-    /// Opens a directory, or makes it (its parent has to be there).
+    /// Opens a directory, or makes it and those above it.
     /// - Parameters:
     ///   - nodeID: the broker's; has to be the one that it was made with.
     ///   - defaults: settings of topics where they do not say otherwise.
@@ -53,7 +53,7 @@ package final class LogDirectory {
         path: String, nodeID: Int32, durability: Durability, defaults: LogConfiguration,
         clock: @escaping @Sendable () -> Int64, operations: FileOperations = .system
     ) throws(StorageError) {
-        try Directories.create(path)
+        try Directories.createWithParents(path)
         lock = try DirectoryLock("\(path)/lock")
         for name in ["topics", "journals", "deleted"] { try Directories.create("\(path)/\(name)") }
         try Directories.synchronize(path)
@@ -250,6 +250,7 @@ package final class LogDirectory {
             checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)]?.isClean = true
         }
         try writeCheckpoints(clean: true)
+        lock = nil
     }
 
     // MARK: Topics' files

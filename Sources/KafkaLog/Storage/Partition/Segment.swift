@@ -94,15 +94,24 @@ final class Segment {
         let file = try file()
         let fileSize = try file.size()
         let start = try loadIndexes(file, fileSize: fileSize, checksumsFrom: checksumsFrom)
-        return try scan(file, from: start.position, offset: start.offset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+        let believed = try times.last
+        let result = try scan(file, from: start.position, offset: start.offset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+        guard let believed, try !isRight(time: believed) else { return result }
+        forgetIndexes()
+        return try scan(file, from: 0, offset: baseOffset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+    }
+
+    private func forgetIndexes() {
+        offsets = SparseIndex(.offsets)
+        times = SparseIndex(.times)
+        largest = nil
+        bytesSinceIndexEntry = 0
     }
 
     private func loadIndexes(_ file: LogFile, fileSize: Int64, checksumsFrom: Int64) throws(StorageError) -> (position: Int64, offset: Int64) {
         isClosed = false
         hasIndexes = true
-        offsets = SparseIndex(.offsets)
-        times = SparseIndex(.times)
-        largest = nil
+        forgetIndexes()
         let beginning = (position: Int64(0), offset: baseOffset)
         guard let offsetBytes = try CheckedFile.read(path(".index")), let timeBytes = try CheckedFile.read(path(".timeindex")),
             var offsets = try SparseIndex(.offsets, bytes: offsetBytes), var times = try SparseIndex(.times, bytes: timeBytes)
@@ -249,6 +258,7 @@ final class Segment {
             self.times = times
             largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
             hasIndexes = true
+            if let last = try times.last, try !isRight(time: last) { try rebuildIndexes("the last entry by time does not point to its batch") }
         } else {
             try rebuildIndexes("an index is missing or has an impossible length")
         }
@@ -258,10 +268,7 @@ final class Segment {
     private func rebuildIndexes(_ reason: String) throws(StorageError) {
         let wasClosed = isClosed
         let (size, endOffset) = (size, endOffset)
-        offsets = SparseIndex(.offsets)
-        times = SparseIndex(.times)
-        largest = nil
-        bytesSinceIndexEntry = 0
+        forgetIndexes()
         hasIndexes = true
         isClosed = false
         let result = try scan(try file(), from: 0, offset: baseOffset, fileSize: size, checksumsFrom: .max)
@@ -274,7 +281,12 @@ final class Segment {
                     kind: .damaged, path: path(".log"), offset: self.endOffset, position: problem.position,
                     bytes: size - problem.position, reason: problem.reason))
         }
-        if wasClosed { _ = try close() }
+        if wasClosed {
+            noteLargest()
+            isClosed = true
+            // They serve from memory now; if there is no room for the files, the next start makes them again.
+            _ = try? writeIndexes()
+        }
         self.size = size
         self.endOffset = endOffset
     }
@@ -291,7 +303,6 @@ final class Segment {
         var hint = try offsets.last(keyAtMost: offset - baseOffset)
         if let entry = hint, try !isRight(entry) {
             try rebuildIndexes("entry for offset \(entry.key + baseOffset) does not point to its batch")
-            try openIndexes()
             hint = try offsets.last(keyAtMost: offset - baseOffset)
         }
         return try first(from: hint?.value ?? 0, offset: (hint?.key ?? 0) + baseOffset) { $0.nextOffset > offset }
@@ -303,6 +314,11 @@ final class Segment {
             try file(), from: entry.value, to: size, offset: entry.key + baseOffset, checksumsFrom: .max, chunkSize: RecordBatchHeader.size)
         if case .batch = try scanner.next() { return true }
         return false
+    }
+
+    private func isRight(time entry: SparseIndex.Entry) throws(StorageError) -> Bool {
+        guard let place = try batch(containing: entry.value + baseOffset) else { return false }
+        return place.header.baseOffset == entry.value + baseOffset && place.header.maxTimestamp == entry.key
     }
 
     private func first(
@@ -378,7 +394,11 @@ final class Segment {
     /// The first batch with a record at or after `timestamp`.
     func batch(atOrAfter timestamp: Int64) throws(StorageError) -> Place? {
         try openIndexes()
-        let hint = try times.last(keyAtMost: timestamp)
+        var hint = try times.last(keyAtMost: timestamp)
+        if let entry = hint, try !isRight(time: entry) {
+            try rebuildIndexes("entry for time \(entry.key) does not point to its batch")
+            hint = try times.last(keyAtMost: timestamp)
+        }
         guard let start = try batch(containing: (hint?.value ?? 0) + baseOffset) else { return nil }
         return try first(from: start.position, offset: start.header.baseOffset) { $0.maxTimestamp >= timestamp }
     }
