@@ -116,7 +116,7 @@ private final class Faults: Sendable {
 }
 
 @Test func aFullDiskAtTheEndOfASegmentLeavesItUsable() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     let faults = Faults()
     let log = try TestLog(temporary.path, operations: faults.operations) { $0.segmentBytes = 1024; $0.indexIntervalBytes = 100 }
     var count: Int64 = 0

@@ -49,7 +49,7 @@ private func path(_ root: String) -> String { root + "/log/journals/groups.journ
 }
 
 @Test func aJournalIsCutAtItsTornEndAndAnAppendIsWholeOrNotThere() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     do {
         let log = try TestLog(temporary.path)
         let (journal, _) = try open(log)
@@ -74,7 +74,7 @@ private func path(_ root: String) -> String { root + "/log/journals/groups.journ
 }
 
 @Test func aJournalThatIsDamagedInTheMiddleIsRefused() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     do {
         let log = try TestLog(temporary.path)
         let (journal, _) = try open(log)

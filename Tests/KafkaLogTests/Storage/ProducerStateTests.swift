@@ -181,7 +181,7 @@ private func answers(_ log: TestLog) throws -> [String] {
 @Test func producersAreTheSameFromASnapshotAndFromTheLog() throws {
     for seed in UInt64(0)..<4 {
         var random = SplitMix64(seed: seed)
-        let temporary = TemporaryDirectory()
+        let temporary = TemporaryDirectory(inMemory: true)
         var next: [Int64: (epoch: Int16, sequence: Int32)] = [:]
         do {
             let log = try TestLog(temporary.path) { $0.segmentBytes = 1500 }
@@ -197,12 +197,12 @@ private func answers(_ log: TestLog) throws -> [String] {
             try log.settle()
             try log.directory.close()
         }
-        let fromLog = TemporaryDirectory()
+        let fromLog = TemporaryDirectory(inMemory: true)
         try copy(temporary.path, to: fromLog.path)
         let path = TestLog.partitionPath(fromLog.path)
         for name in try names(path) where name.hasSuffix(".snapshot") { try remove(path + "/" + name) }
 
-        let corrupt = TemporaryDirectory()
+        let corrupt = TemporaryDirectory(inMemory: true)
         try copy(temporary.path, to: corrupt.path)
         for (index, name) in try names(TestLog.partitionPath(corrupt.path)).filter({ $0.hasSuffix(".snapshot") }).sorted().enumerated() {
             let path = TestLog.partitionPath(corrupt.path) + "/" + name

@@ -19,7 +19,7 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
 }
 
 @Test func everyTornTailIsCutAndAllBeforeItKept() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     let (bytes, starts, offsets) = try crashed(temporary.path)
     for length in 0..<bytes.count {
         try write(Array(bytes.prefix(length)), to: TestLog.segmentPath(temporary.path, 0))
@@ -59,7 +59,7 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
 }
 
 @Test func aFlippedBitInTheMiddleIsDamageThatIsReportedAndLeftAlone() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     let (bytes, starts, offsets) = try crashed(temporary.path)
     let path = TestLog.segmentPath(temporary.path, 0)
     // Every bit of the header of a batch in the middle, and some of its records.
@@ -94,7 +94,7 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
 }
 
 @Test func aFlippedBitInTheLastBatchKeepsAllBeforeIt() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     let (bytes, starts, offsets) = try crashed(temporary.path)
     for bit in stride(from: starts[4] * 8, to: bytes.count * 8, by: 7) {
         var flipped = bytes
@@ -162,7 +162,7 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
 }
 
 @Test func indexesThatAreMissingStaleOrWrongAreMadeAgain() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     var expected: [UInt8] = []
     do {
         let log = try TestLog(temporary.path) { $0.segmentBytes = 3000; $0.indexIntervalBytes = 150 }
@@ -187,7 +187,7 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
     for suffixes in [[".index"], [".timeindex"], [".index", ".timeindex"], [".txnindex"]] {
         for (what, harm) in harms {
             for isClean in [true, false] {
-                let copied = TemporaryDirectory()
+                let copied = TemporaryDirectory(inMemory: true)
                 try copy(temporary.path, to: copied.path)
                 let path = TestLog.partitionPath(copied.path)
                 for name in try names(path) where suffixes.contains(where: { name.hasSuffix($0) }) {
@@ -214,7 +214,7 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
 }
 
 @Test func aThousandPartitionsOpenQuickly() throws {
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     do {
         let log = try TestLog(temporary.path, durability: .never)
         try log.directory.createTopic("many", partitions: 300)

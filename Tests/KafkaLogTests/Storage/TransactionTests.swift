@@ -78,7 +78,7 @@ private func readCommitted(_ log: TestLog, from start: Int64, maxBytes: Int) thr
 
 @Test(arguments: 0..<12) func readersOfCommittedRecordsSeeExactlyThose(seed: Int) throws {
     var random = SplitMix64(seed: UInt64(seed))
-    let temporary = TemporaryDirectory()
+    let temporary = TemporaryDirectory(inMemory: true)
     let configure: (inout LogConfiguration) -> Void = { $0.segmentBytes = 1200; $0.indexIntervalBytes = 100 }
     var log = try TestLog(temporary.path, configure: configure)
     var model = Model()

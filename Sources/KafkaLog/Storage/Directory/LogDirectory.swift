@@ -55,8 +55,9 @@ package final class LogDirectory {
     ) throws(StorageError) {
         try Directories.createWithParents(path)
         lock = try DirectoryLock("\(path)/lock")
-        for name in ["topics", "journals", "deleted"] { try Directories.create("\(path)/\(name)") }
-        try Directories.synchronize(path)
+        let missing = ["topics", "journals", "deleted"].filter { !Directories.exists("\(path)/\($0)") }
+        for name in missing { try Directories.create("\(path)/\(name)") }
+        if !missing.isEmpty { try Directories.synchronize(path) }
         self.path = path
         self.nodeID = nodeID
         self.defaults = defaults
@@ -77,7 +78,7 @@ package final class LogDirectory {
         environment = try LogEnvironment(operations: operations, durability: durability, clock: clock)
         do throws(StorageError) {
             // From here on a crash is possible.
-            try writeCheckpoints(clean: false)
+            if checkpoints.values.contains(where: \.isClean) { try writeCheckpoints(clean: false) }
             if isNew { try writeTopics() }
             try removeLeftovers()
         } catch {
@@ -186,7 +187,7 @@ package final class LogDirectory {
     /// again. Every minute or so.
     package func checkpoint() throws(StorageError) {
         try environment.checkOnline()
-        for log in partitions.values where log.damage == nil { _ = try log.active.writeIndexes() }
+        for log in partitions.values where log.damage == nil { try log.active.refreshIndexes() }
         noteCheckpoints()
         try writeCheckpoints(clean: false)
     }
