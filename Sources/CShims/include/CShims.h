@@ -18,4 +18,12 @@ uint32_t millrace_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count
 /// The same without the processor's instruction, to test one against the other.
 uint32_t millrace_crc32c_portable(uint32_t crc, const void *_Nullable bytes, size_t count);
 
+/// `rd_kafka_producev` for one message with a topic name, copied by librdkafka. `partition` -1 lets the partitioner
+/// choose; `timestamp` 0 is now, else milliseconds since 1970. `key` and `value` may be NULL (no key, a tombstone).
+/// `headers` (rd_kafka_headers_t) may be NULL; it belongs to librdkafka if the answer is 0 and to the caller otherwise.
+/// Returns the rd_kafka_resp_err_t as an int.
+int millrace_rdkafka_produce(
+    void *_Nonnull producer, const char *_Nonnull topic, int32_t partition, const void *_Nullable key, size_t key_count,
+    const void *_Nullable value, size_t value_count, int64_t timestamp, void *_Nullable headers);
+
 #endif

@@ -1,0 +1,25 @@
+import CRdKafka
+
+extension Properties {
+    /// Everything a reader needs, ours first so that the user's tuning wins.
+    func apply(readerOf configuration: ConsumerConfiguration) throws(ConfigurationError) {
+        try set("group.id", configuration.groupID)
+        if let instance = configuration.groupInstanceID { try set("group.instance.id", instance) }
+        try set("enable.auto.commit", "false")
+        try set("enable.auto.offset.store", "false")
+        try set("auto.offset.reset", "error")
+        try set("isolation.level", "read_committed")
+        try set("partition.assignment.strategy", "cooperative-sticky")
+        try set("enable.partition.eof", "true")
+        try set("allow.auto.create.topics", "false")
+        try set("queued.max.messages.kbytes", String(configuration.prefetchKiB))
+        try set("queued.min.messages", "100000")
+        try set("fetch.message.max.bytes", String(configuration.fetchBytes))
+        setIfKnown("fetch.queue.backoff.ms", "5")
+        try apply(configuration.client)
+        // librdkafka wants max.poll.interval.ms >= session.timeout.ms.
+        try set("session.timeout.ms", configuration.sessionTimeout)
+        try set("max.poll.interval.ms", max(configuration.rebalanceTimeout, configuration.sessionTimeout))
+        rd_kafka_conf_set_events(pointer, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS)
+    }
+}
