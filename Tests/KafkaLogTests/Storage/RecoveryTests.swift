@@ -233,3 +233,48 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
     // A third of a second would be a thousand a second; this leaves room for a slow machine.
     #expect(spent < .seconds(2))
 }
+
+/// A power cut leaves what fsync has covered, and of the rest a prefix, which may go on as zeros.
+@Test(arguments: 0..<20) func whatWasAcknowledgedSurvivesPowerCuts(seed: Int) throws {
+    var random = SplitMix64(seed: UInt64(seed))
+    let temporary = TemporaryDirectory(inMemory: true)
+    let path = TestLog.segmentPath(temporary.path, 0)
+    var written: [UInt8] = []
+    var sequence: Int32 = 0
+    for _ in 0..<8 {
+        var durable = 0
+        var acknowledged: Int64 = 0
+        do {
+            let log = try TestLog(temporary.path)
+            let partition = try log.partition
+            #expect(partition.damage == nil, "seed \(seed)")
+            acknowledged = partition.highWatermark
+            durable = written.count
+            for _ in 0..<Int.random(in: 0..<12, using: &random) {
+                let batch = batch(["value \(sequence)"], producer: 3, epoch: 0, sequence: sequence)
+                written += placed(batch, at: try log.append(batch).baseOffset)
+                sequence += 1
+                guard Int.random(in: 0..<3, using: &random) == 0 else { continue }
+                try log.settle()
+                (acknowledged, durable) = (partition.highWatermark, written.count)
+                if Bool.random(using: &random) { try log.directory.checkpoint() }
+            }
+        }
+        let kept = Int.random(in: durable...written.count, using: &random)
+        let zeros = kept < written.count ? Int.random(in: 0...5000, using: &random) : 0
+        try write(Array(written.prefix(kept)) + Array(repeating: 0, count: zeros), to: path)
+
+        let log = try TestLog(temporary.path)
+        let end = try log.partition.logEndOffset
+        #expect(try log.partition.damage == nil && end >= acknowledged, "seed \(seed)")
+        let found = try log.readAll()
+        #expect(found.count >= durable && written.starts(with: found), "seed \(seed)")
+        written = found
+        // The producer repeats what it has no answer for, and is answered exactly once.
+        sequence = Int32(end)
+        if end > 0 {
+            let again = try log.append(batch(["value \(end - 1)"], producer: 3, epoch: 0, sequence: sequence - 1))
+            #expect(again.isDuplicate && again.baseOffset == end - 1, "seed \(seed)")
+        }
+    }
+}
