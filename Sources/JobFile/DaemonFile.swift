@@ -1,0 +1,88 @@
+/// The daemon's own settings, checked; what is left out of the file has its default here.
+package struct DaemonFile: Hashable, Sendable {
+    package var http = HTTPSettings()
+    /// Nil: no log in this process. A file without `log` has none; where there is no file there is one.
+    package var log: LogSettings?
+    package var state = StateSettings()
+    package var checkpoint = CheckpointSettings()
+    /// Paths of job files, as written.
+    package var jobs: [String] = []
+    /// Threads that run tasks; nil: the number of cores.
+    package var workers: Int?
+
+    package init(log: LogSettings? = nil) {
+        self.log = log
+    }
+
+    /// What holds without a file: everything on this machine, the log included.
+    package static let withoutFile = DaemonFile(log: LogSettings())
+}
+
+/// `host:port` of a listening socket. Port 0 lets the system choose.
+package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    /// A name or an address; IPv6 without its brackets.
+    package var host: String
+    package var port: UInt16
+
+    package init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Only this machine can reach it.
+    package var isLoopback: Bool {
+        let bytes = host.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+        return host == "localhost" || host == "::1" || (bytes.count == 4 && bytes[0] == 127)
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+package struct HTTPSettings: Hashable, Sendable {
+    package var listen = ListenAddress(host: "127.0.0.1", port: 8080)
+    package var tls: TLSSettings?
+    /// Callers must send it as a bearer token.
+    package var token: String?
+}
+
+/// Paths of PEM files, as written.
+package struct TLSSettings: Hashable, Sendable {
+    package var certificate: String
+    package var key: String
+}
+
+package struct LogSettings: Hashable, Sendable {
+    package enum Fsync: Hashable, Sendable {
+        /// On disk before the acknowledgement.
+        case commit
+        /// Microseconds between two.
+        case every(Int64)
+        case never
+    }
+
+    package var listen = ListenAddress(host: "127.0.0.1", port: 9092)
+    package var directory = "./data/log"
+    package var fsync = Fsync.commit
+    /// 1...10,000.
+    package var defaultPartitions = 4
+
+    package init() {}
+}
+
+package struct StateSettings: Hashable, Sendable {
+    package var directory = "./data/state"
+    /// Bytes that the state of all tasks may take in memory; 16 MiB or more.
+    package var memory = 1 << 30
+}
+
+package struct CheckpointSettings: Hashable, Sendable {
+    package enum Storage: Hashable, Sendable {
+        case directory(String)
+        /// `prefix` without `/` at either end; may be empty.
+        case s3(bucket: String, prefix: String)
+    }
+
+    /// Microseconds from commit to commit: 10 ms to 1 h.
+    package var interval: Int64 = 1_000_000
+    package var storage = Storage.directory("./data/checkpoints")
+}
