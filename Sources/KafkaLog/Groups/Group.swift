@@ -117,7 +117,7 @@ final class Group {
     /// Whether a member with these protocols could be part of the group.
     func supports(protocolType: String, _ protocols: [GroupProtocol]) -> Bool {
         if state == .empty { return !protocolType.isEmpty && !protocols.isEmpty }
-        return self.protocolType == protocolType && protocols.contains { supporters[$0.name] == members.count }
+        return self.protocolType == protocolType && protocols.contains { supporters[$0.name, default: 0] == members.count }
     }
 
     /// The protocol that most members prefer among those that all support; of equals, the one that the member who came first

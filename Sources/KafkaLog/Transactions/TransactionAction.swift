@@ -37,4 +37,14 @@ package struct TransactionMarkers: Hashable, Sendable {
     package var partitions: [TopicPartition]
     /// Ascending. For `GroupCoordinator.completeTransaction`.
     package var groups: [String]
+
+    package init(
+        producer: ProducerIDAndEpoch, coordinatorEpoch: Int32, commit: Bool, partitions: [TopicPartition], groups: [String]
+    ) {
+        self.producer = producer
+        self.coordinatorEpoch = coordinatorEpoch
+        self.commit = commit
+        self.partitions = partitions
+        self.groups = groups
+    }
 }
