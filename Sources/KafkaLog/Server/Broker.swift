@@ -71,7 +71,7 @@ final class Broker {
         do {
             self.directory = try LogDirectory(
                 path: configuration.directory, nodeID: configuration.nodeID, durability: configuration.fsync.durability,
-                defaults: configuration.topicDefaults, clock: { clock.now })
+                defaults: configuration.topicDefaults, clock: { clock.now }, operations: configuration.fileOperations)
         } catch {
             throw .storage(error.message)
         }
