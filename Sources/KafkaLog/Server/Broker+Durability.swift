@@ -92,29 +92,47 @@ extension Broker {
         }
     }
 
-    /// A journal that refuses an entry has lost its order for good: nothing after it is acknowledged.
     private func persist(_ records: [CoordinatorRecord]) {
         guard storageFailure == nil else { return }
-        do throws(StorageError) {
-            journalSequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
-            hasUnflushedStorage = true
-        } catch {
-            stopAcknowledging(error)
+        persistence.add(records)
+        // One that waits for room holds back those after it: the journal keeps their order.
+        if persistence.waiting.count == 1 { writeJournal() }
+    }
+
+    /// Appends what waits. Without room on the disk it is tried again until there is; the requests wait as long.
+    func writeJournal() {
+        guard storageFailure == nil else { return }
+        while let records = persistence.waiting.first {
+            do throws(StorageError) {
+                let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
+                persistence.didAppend(as: sequence)
+                hasUnflushedStorage = true
+            } catch {
+                if directory.failure != nil { return stopAcknowledging(error) }
+                if persistence.obstacle == nil {
+                    configuration.log(LogEvent(.error, "the coordinators' journal cannot be written; it is tried again", ["reason": error.message]))
+                }
+                persistence.obstacle = error.message
+                timers.add(.journal, at: clock.now + Broker.journalRetryMilliseconds)
+                return
+            }
         }
     }
 
+    private static var journalRetryMilliseconds: Int64 { 500 }
+
     func whenDurable(_ action: DurableAction) {
         guard storageFailure == nil else { return fail(action) }
-        if whenDurable.isEmpty, journal.durableSequence >= journalSequence {
+        if whenDurable.isEmpty, persistence.durable(journal.durableSequence) >= persistence.last {
             run(action)
         } else {
-            whenDurable.append((journalSequence, action))
+            whenDurable.append((persistence.last, action))
         }
     }
 
     /// Runs, in order, what waited for as much of the journal as is durable now.
     func runDurableActions() {
-        while let first = whenDurable.first, first.sequence <= journal.durableSequence {
+        while let first = whenDurable.first, first.number <= persistence.durable(journal.durableSequence) {
             whenDurable.removeFirst()
             run(first.action)
         }

@@ -86,6 +86,7 @@ extension Broker {
             case .fetch(let fetch): finishFetch(fetch)
             case .produce(let produce): expireProduce(produce)
             case .markers(let markers): retryMarkers(markers)
+            case .journal: writeJournal()
             case .idleConnections:
                 closeIdleConnections(now: now)
                 timers.add(.idleConnections, at: now + idleSweepMilliseconds)

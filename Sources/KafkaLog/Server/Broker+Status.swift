@@ -5,6 +5,7 @@ extension Broker {
     var status: LogServerStatus {
         if let storageFailure { return .offline(reason: storageFailure.message) }
         if let failure = directory.failure { return .offline(reason: failure.message) }
+        if let obstacle = persistence.obstacle { return .notReady(reason: obstacle) }
         return .ready
     }
 

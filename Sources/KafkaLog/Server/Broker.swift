@@ -41,10 +41,10 @@ final class Broker {
     let groups: GroupCoordinator
     let transactions: TransactionCoordinator
     let journal: Journal
-    /// The last append to the journal.
-    var journalSequence: UInt64 = 0
-    /// What is to be done when the journal is durable up to a sequence, in order.
-    var whenDurable: [(sequence: UInt64, action: DurableAction)] = []
+    /// Where the coordinators' entries are on their way to disk.
+    var persistence = PersistenceQueue()
+    /// What is to be done when the entries up to a number are durable, in order.
+    var whenDurable: [(number: UInt64, action: DurableAction)] = []
     /// Requests that a coordinator will answer.
     var coordinatorReplies: [RequestToken: CoordinatorReply] = [:]
     var nextToken: UInt64 = 0
@@ -71,12 +71,11 @@ final class Broker {
         do {
             self.directory = try LogDirectory(
                 path: configuration.directory, nodeID: configuration.nodeID, durability: configuration.fsync.durability,
-                defaults: configuration.topicDefaults, clock: { clock.now })
+                defaults: configuration.topicDefaults, clock: { clock.now }, operations: configuration.fileOperations)
         } catch {
             throw .storage(error.message)
         }
         (self.groups, self.transactions, self.journal) = try Broker.restoreCoordinators(directory, configuration)
-        self.journalSequence = journal.durableSequence
         do {
             try prepare()
         } catch {
@@ -93,6 +92,7 @@ enum BrokerTimer {
     case fetch(ParkedFetch)
     case produce(PendingProduce)
     case markers(PendingMarkers)
+    case journal
     case idleConnections
     case retention
     case checkpoint

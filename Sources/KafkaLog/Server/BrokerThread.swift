@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 import Synchronization
 
@@ -36,6 +37,7 @@ final class BrokerThread: Sendable {
                 sigemptyset(&pipe)
                 sigaddset(&pipe, SIGPIPE)
                 pthread_sigmask(SIG_BLOCK, &pipe, nil)
+                millrace_name_thread("log broker")
                 start.handover.run()
                 return nil
             }, start.toOpaque())

@@ -5,6 +5,8 @@ import Synchronization
 package enum LogServerStatus: Equatable, Sendable {
     case notStarted
     case ready
+    /// It waits for something, room on the disk perhaps, and goes on by itself.
+    case notReady(reason: String)
     /// It answers, but takes no records until it is started again.
     case offline(reason: String)
     case stopped

@@ -37,6 +37,8 @@ package struct LogServerConfiguration: Sendable {
     /// How often old segments, producers and offsets are looked for, in milliseconds.
     package var retentionCheckMilliseconds = 300_000
 
+    /// The calls that put data on disk: for tests that let them fail.
+    package var fileOperations = FileOperations.system
     /// Structured events, called on the broker's thread: must not block.
     package var log: @Sendable (LogEvent) -> Void = { _ in }
 

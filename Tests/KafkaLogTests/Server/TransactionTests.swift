@@ -110,6 +110,17 @@ private final class Producer {
     #expect(try reader.fetch("t", 1).highWatermark == 0)
 }
 
+@Test func thePlaceholderPartitionOfLibrdkafkaIsAgreedTo() throws {
+    let log = try TestLog()
+    try log.client().createTopic("t")
+    let producer = try Producer(log, "tx")
+    #expect(try producer.add("t", [-1]) == .none)
+    #expect(try producer.add("missing", [-1]) == .unknownTopicOrPartition)
+    #expect(try producer.add("t", [0]) == .none)
+    #expect(try producer.produce(["a"], "t") == .none)
+    #expect(try producer.end(commit: true) == .none)
+}
+
 @Test func aNewProducerFencesTheOldOneAndAbortsItsTransaction() throws {
     let log = try TestLog()
     let reader = try log.client()

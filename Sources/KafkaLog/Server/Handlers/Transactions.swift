@@ -16,9 +16,12 @@ extension Broker {
     }
 
     /// When one of the partitions does not exist, none is added, and the others are told that they were not tried.
+    ///
+    /// Partition -1 of a topic that exists is agreed to and not added. librdkafka up to 2.0 asks for it when a transaction's
+    /// first record came while it was learning of the topic, and with Kafka's refusal it would ask for ever and never send the record.
     func addPartitionsToTransaction(_ request: AddPartitionsToTransactionRequest, _ reply: Reply<AddPartitionsToTransactionRequest>) {
         let partitions = request.topics.flatMap { topic in topic.partitions.map { TopicPartition(topic.name, $0) } }
-        let unknown = Set(partitions.filter { !exists($0) })
+        let unknown = Set(partitions.filter { !exists($0) && !isPlaceholder($0) })
         guard unknown.isEmpty else {
             return answer(reply, addPartitionsResponse(request) { unknown.contains($0) ? .unknownTopicOrPartition : .operationNotAttempted })
         }
@@ -26,7 +29,7 @@ extension Broker {
             transactions.addPartitions(
                 transactionalID: request.transactionalID,
                 producer: ProducerIDAndEpoch(producerID: request.producerID, epoch: request.producerEpoch),
-                partitions: partitions.map { .init($0.topic, $0.partition) },
+                partitions: partitions.filter { !isPlaceholder($0) }.map { .init($0.topic, $0.partition) },
                 token(for: .addPartitions(reply, request)), coordinatorTime))
     }
 
@@ -141,6 +144,8 @@ extension Broker {
                 }
         }
     }
+
+    private func isPlaceholder(_ name: TopicPartition) -> Bool { name.partition == -1 && directory.topics[name.topic] != nil }
 
     func exists(_ name: TopicPartition) -> Bool {
         directory.topics[name.topic].map { (0..<$0.partitionCount).contains(name.partition) } ?? false

@@ -35,7 +35,7 @@ package final class LogDirectory {
     private var topicsByID: [TopicID: String]
     private var journals: [String: Journal] = [:]
     private var participants: [UInt64: Participant] = [:]
-    private let lock: DirectoryLock
+    private var lock: DirectoryLock?
     private var isClosed = false
 
     private enum Participant {
@@ -43,7 +43,7 @@ package final class LogDirectory {
         case journal(Journal)
     }
 
-    /// Opens a directory, or makes it (its parent has to be there).
+    /// Opens a directory, or makes it and those above it.
     /// - Parameters:
     ///   - nodeID: the broker's; has to be the one that it was made with.
     ///   - defaults: settings of topics where they do not say otherwise.
@@ -53,10 +53,11 @@ package final class LogDirectory {
         path: String, nodeID: Int32, durability: Durability, defaults: LogConfiguration,
         clock: @escaping @Sendable () -> Int64, operations: FileOperations = .system
     ) throws(StorageError) {
-        try Directories.create(path)
+        try Directories.createWithParents(path)
         lock = try DirectoryLock("\(path)/lock")
-        for name in ["topics", "journals", "deleted"] { try Directories.create("\(path)/\(name)") }
-        try Directories.synchronize(path)
+        let missing = ["topics", "journals", "deleted"].filter { !Directories.exists("\(path)/\($0)") }
+        for name in missing { try Directories.create("\(path)/\(name)") }
+        if !missing.isEmpty { try Directories.synchronize(path) }
         self.path = path
         self.nodeID = nodeID
         self.defaults = defaults
@@ -77,7 +78,7 @@ package final class LogDirectory {
         environment = try LogEnvironment(operations: operations, durability: durability, clock: clock)
         do throws(StorageError) {
             // From here on a crash is possible.
-            try writeCheckpoints(clean: false)
+            if checkpoints.values.contains(where: \.isClean) { try writeCheckpoints(clean: false) }
             if isNew { try writeTopics() }
             try removeLeftovers()
         } catch {
@@ -186,7 +187,7 @@ package final class LogDirectory {
     /// again. Every minute or so.
     package func checkpoint() throws(StorageError) {
         try environment.checkOnline()
-        for log in partitions.values where log.damage == nil { _ = try log.active.writeIndexes() }
+        for log in partitions.values where log.damage == nil { try log.active.refreshIndexes() }
         noteCheckpoints()
         try writeCheckpoints(clean: false)
     }
@@ -250,6 +251,7 @@ package final class LogDirectory {
             checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)]?.isClean = true
         }
         try writeCheckpoints(clean: true)
+        lock = nil
     }
 
     // MARK: Topics' files

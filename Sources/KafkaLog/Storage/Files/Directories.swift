@@ -29,6 +29,13 @@ enum Directories {
         guard mkdir(path, 0o750) == 0 || errno == EEXIST else { throw .system("create directory", path, .last) }
     }
 
+    /// Makes a directory and those above it that are not there.
+    static func createWithParents(_ path: String) throws(StorageError) {
+        if Directories.exists(path) { return }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try createWithParents(String(path[..<slash])) }
+        try create(path)
+    }
+
     /// Makes names that were added, removed or changed in a directory durable.
     static func synchronize(_ path: String) throws(StorageError) {
         let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

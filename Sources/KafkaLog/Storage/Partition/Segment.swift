@@ -5,22 +5,23 @@ final class Segment {
     let baseOffset: Int64
     let directory: String
     /// Bytes of whole batches.
-    private(set) var size: Int64
+    var size: Int64
     /// Offset after the last record.
-    private(set) var endOffset: Int64
+    var endOffset: Int64
     /// When its first batch was appended (or it was opened), milliseconds since 1970.
     private(set) var firstAppend: Int64?
 
-    private let environment: LogEnvironment
-    private let indexInterval: Int
+    let environment: LogEnvironment
+    let indexInterval: Int
     private var log: LogFile?
-    private var offsets = SparseIndex(.offsets)
-    private var times = SparseIndex(.times)
-    private var bytesSinceIndexEntry = 0
-    private var largest: TimestampOffset?
+    var offsets = SparseIndex(.offsets)
+    var times = SparseIndex(.times)
+    var bytesSinceIndexEntry = 0
+    private var sizeOfWrittenIndexes: Int64 = 0
+    var largest: TimestampOffset?
     /// Its indexes are known: in memory for the segment that is written to, files for a closed one.
-    private var hasIndexes: Bool
-    private(set) var isClosed: Bool
+    var hasIndexes: Bool
+    var isClosed: Bool
 
     static func stem(_ offset: Int64) -> String {
         let digits = String(offset)
@@ -94,15 +95,24 @@ final class Segment {
         let file = try file()
         let fileSize = try file.size()
         let start = try loadIndexes(file, fileSize: fileSize, checksumsFrom: checksumsFrom)
-        return try scan(file, from: start.position, offset: start.offset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+        let believed = try times.last
+        let result = try scan(file, from: start.position, offset: start.offset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+        guard let believed, try !isRight(time: believed) else { return result }
+        forgetIndexes()
+        return try scan(file, from: 0, offset: baseOffset, fileSize: fileSize, checksumsFrom: checksumsFrom)
+    }
+
+    func forgetIndexes() {
+        offsets = SparseIndex(.offsets)
+        times = SparseIndex(.times)
+        largest = nil
+        bytesSinceIndexEntry = 0
     }
 
     private func loadIndexes(_ file: LogFile, fileSize: Int64, checksumsFrom: Int64) throws(StorageError) -> (position: Int64, offset: Int64) {
         isClosed = false
         hasIndexes = true
-        offsets = SparseIndex(.offsets)
-        times = SparseIndex(.times)
-        largest = nil
+        forgetIndexes()
         let beginning = (position: Int64(0), offset: baseOffset)
         guard let offsetBytes = try CheckedFile.read(path(".index")), let timeBytes = try CheckedFile.read(path(".timeindex")),
             var offsets = try SparseIndex(.offsets, bytes: offsetBytes), var times = try SparseIndex(.times, bytes: timeBytes)
@@ -124,7 +134,7 @@ final class Segment {
         return start
     }
 
-    private func scan(
+    func scan(
         _ file: LogFile, from position: Int64, offset: Int64, fileSize: Int64, checksumsFrom: Int64
     ) throws(StorageError) -> LoadResult {
         var scanner = BatchScanner(file, from: position, to: fileSize, offset: offset, checksumsFrom: checksumsFrom, chunkSize: 1 << 17)
@@ -200,7 +210,7 @@ final class Segment {
         bytesSinceIndexEntry += header.totalSize
     }
 
-    private func noteLargest() {
+    func noteLargest() {
         guard let largest, largest.timestamp > lastTime else { return }
         times.append(key: largest.timestamp, value: largest.offset - baseOffset)
     }
@@ -216,14 +226,22 @@ final class Segment {
             && now - (firstAppend ?? now) < configuration.segmentMilliseconds
     }
 
+    /// Writes the indexes if there is something new since they were last written; nothing waits for them to be durable.
+    func refreshIndexes() throws(StorageError) {
+        guard size != sizeOfWrittenIndexes else { return }
+        _ = try writeIndexes()
+    }
+
     /// Writes the indexes. Not durable yet: the files are returned to be synced.
     func writeIndexes() throws(StorageError) -> [LogFile] {
         var times = times
         if let largest, largest.timestamp > lastTime { times.append(key: largest.timestamp, value: largest.offset - baseOffset) }
-        return [
+        let files = [
             try CheckedFile.write(path(".index"), try offsets.bytes(), operations: environment.operations, synchronize: false),
             try CheckedFile.write(path(".timeindex"), try times.bytes(), operations: environment.operations, synchronize: false),
         ]
+        sizeOfWrittenIndexes = size
+        return files
     }
 
     /// Closes the segment for appends: its indexes are files from here on. Returns what has to be synced.
@@ -235,158 +253,4 @@ final class Segment {
         times = SparseIndex(.times)
         return files
     }
-
-    // MARK: Finding
-
-    private func openIndexes() throws(StorageError) {
-        guard !hasIndexes else { return }
-        if Directories.exists(path(".index")), Directories.exists(path(".timeindex")),
-            let offsets = try SparseIndex(.offsets, file: LogFile(path(".index"), .read)),
-            let times = try SparseIndex(.times, file: LogFile(path(".timeindex"), .read)),
-            try offsets.last?.value ?? 0 < size || size == 0
-        {
-            self.offsets = offsets
-            self.times = times
-            largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
-            hasIndexes = true
-        } else {
-            try rebuildIndexes("an index is missing or has an impossible length")
-        }
-    }
-
-    /// Makes the indexes from the batches' headers.
-    private func rebuildIndexes(_ reason: String) throws(StorageError) {
-        let wasClosed = isClosed
-        let (size, endOffset) = (size, endOffset)
-        offsets = SparseIndex(.offsets)
-        times = SparseIndex(.times)
-        largest = nil
-        bytesSinceIndexEntry = 0
-        hasIndexes = true
-        isClosed = false
-        let result = try scan(try file(), from: 0, offset: baseOffset, fileSize: size, checksumsFrom: .max)
-        environment.report(
-            RecoveryEvent(kind: .rebuilt, path: path(".index"), offset: baseOffset, position: 0, bytes: self.size, reason: reason))
-        if let problem = result.problem {
-            // What is readable is served; the rest of the segment keeps its place.
-            environment.report(
-                RecoveryEvent(
-                    kind: .damaged, path: path(".log"), offset: self.endOffset, position: problem.position,
-                    bytes: size - problem.position, reason: problem.reason))
-        }
-        if wasClosed { _ = try close() }
-        self.size = size
-        self.endOffset = endOffset
-    }
-
-    struct Place {
-        let header: RecordBatchHeader
-        let position: Int64
-    }
-
-    /// The batch that contains `offset`; nil at the end of the segment.
-    func batch(containing offset: Int64) throws(StorageError) -> Place? {
-        guard offset >= baseOffset, offset < endOffset else { return nil }
-        try openIndexes()
-        var hint = try offsets.last(keyAtMost: offset - baseOffset)
-        if let entry = hint, try !isRight(entry) {
-            try rebuildIndexes("entry for offset \(entry.key + baseOffset) does not point to its batch")
-            try openIndexes()
-            hint = try offsets.last(keyAtMost: offset - baseOffset)
-        }
-        return try first(from: hint?.value ?? 0, offset: (hint?.key ?? 0) + baseOffset) { $0.nextOffset > offset }
-    }
-
-    private func isRight(_ entry: SparseIndex.Entry) throws(StorageError) -> Bool {
-        guard entry.value < size else { return false }
-        var scanner = BatchScanner(
-            try file(), from: entry.value, to: size, offset: entry.key + baseOffset, checksumsFrom: .max, chunkSize: RecordBatchHeader.size)
-        if case .batch = try scanner.next() { return true }
-        return false
-    }
-
-    private func first(
-        from position: Int64, offset: Int64, where isWanted: (RecordBatchHeader) -> Bool
-    ) throws(StorageError) -> Place? {
-        let file = try file()
-        var scanner = BatchScanner(file, from: position, to: size, offset: offset, checksumsFrom: .max, chunkSize: 1 << 12)
-        while true {
-            switch try scanner.next() {
-            case .batch(let header, let position):
-                if isWanted(header) { return Place(header: header, position: position) }
-            case .end: return nil
-            case .invalid(let problem): throw damaged(problem)
-            }
-        }
-    }
-
-    /// The last end of a batch at or before the position `limit`, and after `start`, where the batch with `offset` begins;
-    /// nil when that batch ends later.
-    func lastBatchEnd(
-        atMost limit: Int64, from start: Int64, offset: Int64
-    ) throws(StorageError) -> (position: Int64, offset: Int64)? {
-        try openIndexes()
-        var from: (position: Int64, offset: Int64) = (start, offset)
-        if let entry = try offsets.last(valueAtMost: limit), entry.value > start, try isRight(entry) {
-            from = (entry.value, entry.key + baseOffset)
-        }
-        var scanner = BatchScanner(
-            try file(), from: from.position, to: size, offset: from.offset, checksumsFrom: .max, chunkSize: 1 << 12)
-        var end: (position: Int64, offset: Int64)? = from.position > start ? from : nil
-        while true {
-            switch try scanner.next() {
-            case .batch:
-                guard scanner.position <= limit else { return end }
-                end = (scanner.position, scanner.offset)
-            case .end: return end
-            case .invalid(let problem): throw damaged(problem)
-            }
-        }
-    }
-
-    private func damaged(_ problem: BatchScanner.Problem) -> StorageError {
-        StorageError(.storageError, "\(path(".log")) is damaged at byte \(problem.position): \(problem.reason)")
-    }
-
-    /// Goes over all batches from the one that contains `offset` on.
-    func forEachBatch(from offset: Int64, _ body: (Place) throws(StorageError) -> Void) throws(StorageError) {
-        guard let start = try batch(containing: max(offset, baseOffset)) else { return }
-        var scanner = BatchScanner(
-            try file(), from: start.position, to: size, offset: start.header.baseOffset, checksumsFrom: .max, chunkSize: 1 << 16)
-        while true {
-            switch try scanner.next() {
-            case .batch(let header, let position): try body(Place(header: header, position: position))
-            case .end: return
-            case .invalid(let problem): throw damaged(problem)
-            }
-        }
-    }
-
-    /// The largest timestamp and the batch that has it; nil when no record has one.
-    func largestTimestamp() throws(StorageError) -> TimestampOffset? {
-        try openIndexes()
-        return largest
-    }
-
-    /// When the file was last written to, milliseconds since 1970: the age of records without timestamps.
-    func modified() -> Int64 {
-        var status = stat()
-        guard stat(path(".log"), &status) == 0 else { return environment.clock() }
-        return Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
-    }
-
-    /// The first batch with a record at or after `timestamp`.
-    func batch(atOrAfter timestamp: Int64) throws(StorageError) -> Place? {
-        try openIndexes()
-        let hint = try times.last(keyAtMost: timestamp)
-        guard let start = try batch(containing: (hint?.value ?? 0) + baseOffset) else { return nil }
-        return try first(from: start.position, offset: start.header.baseOffset) { $0.maxTimestamp >= timestamp }
-    }
-
-    func bytes(of place: Place) throws(StorageError) -> [UInt8] {
-        try file().read(at: place.position, count: place.header.totalSize)
-    }
-
-    /// All files that belong to it.
-    var paths: [String] { [".log", ".index", ".timeindex", ".txnindex", ".snapshot"].map(path) }
 }

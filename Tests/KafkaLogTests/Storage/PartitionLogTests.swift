@@ -1,0 +1,230 @@
+import KafkaLogStorage
+import Testing
+
+@Test func whatIsAppendedIsReadByteForByte() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.segmentBytes = 2000; $0.indexIntervalBytes = 200 }
+    var random = SplitMix64(seed: 1)
+    var expected: [UInt8] = []
+    var starts: [Int64: Int] = [:]
+    for _ in 0..<200 {
+        let count = Int.random(in: 1...5, using: &random)
+        let values = (0..<count).map { _ in String(repeating: "x", count: Int.random(in: 0...60, using: &random)) }
+        let batch = batch(values)
+        let result = try log.append(batch)
+        for offset in result.baseOffset...result.lastOffset { starts[offset] = expected.count }
+        expected += placed(batch, at: result.baseOffset)
+    }
+    try log.settle()
+    #expect(try log.readAll() == expected)
+    #expect(try log.readAll(maxBytes: 500) == expected)
+    #expect(try log.partition.byteCount == Int64(expected.count))
+    for (offset, start) in starts { #expect(try log.readAll(from: offset) == Array(expected[start...])) }
+
+    try log.directory.close()
+    let again = try TestLog(temporary.path)
+    #expect(try again.readAll() == expected)
+    #expect(again.directory.drainRecoveryEvents().isEmpty)
+    for (offset, start) in starts { #expect(try again.readAll(from: offset) == Array(expected[start...])) }
+}
+
+@Test func aReadGivesWholeBatchesWithinItsLimit() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path)
+    let one = batch(["0123456789"])
+    for _ in 0..<50 { try log.append(one) }
+    try log.settle()
+    let partition = try log.partition
+    for maxBytes in [0, 1, one.count - 1, one.count, one.count + 1, one.count * 3 - 1, one.count * 50, .max] {
+        let whole = min(50, maxBytes / one.count) * one.count
+        let strict = try partition.read(from: 0, maxBytes: maxBytes, minimumOneBatch: false, isolation: .readUncommitted)
+        #expect(strict.region?.length ?? 0 == whole)
+        let generous = try partition.read(from: 0, maxBytes: maxBytes, minimumOneBatch: true, isolation: .readUncommitted)
+        #expect(generous.region?.length ?? 0 == max(one.count, whole))
+    }
+}
+
+@Test func aReaderDoesNotSeeWhatIsNotDurable() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path)
+    try log.append(batch(["a"]))
+    try log.settle()
+    let result = try log.append(batch(["b", "c"]))
+    let partition = try log.partition
+    #expect(partition.highWatermark == 1 && partition.logEndOffset == 3 && result.acknowledgedAt == 3)
+    #expect(try headers(log.readAll()).map(\.lastOffset) == [0])
+    #expect(try partition.read(from: 2, maxBytes: 100, minimumOneBatch: true, isolation: .readUncommitted).region == nil)
+    let progress = try log.settle()
+    #expect(progress.partitions == [TestLog.name])
+    #expect(try headers(log.readAll()).map(\.lastOffset) == [0, 2])
+}
+
+@Test func withoutFsyncOnTheWayAppendsAreVisibleAtOnce() throws {
+    for durability in [Durability.never, .interval(milliseconds: 5)] {
+        let temporary = TemporaryDirectory()
+        let log = try TestLog(temporary.path, durability: durability)
+        try log.append(batch(["a"]))
+        #expect(try log.partition.highWatermark == 1)
+        log.directory.requestSync()
+        try log.directory.close()
+        let again = try TestLog(temporary.path, durability: durability)
+        #expect(try again.partition.logEndOffset == 1)
+    }
+}
+
+@Test func offsetsOutsideOfTheLogAreRefused() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path)
+    try log.append(batch(["a"]))
+    try log.settle()
+    #expect(code { _ = try log.partition.read(from: -1, maxBytes: 1, minimumOneBatch: true, isolation: .readUncommitted) } == .offsetOutOfRange)
+    #expect(code { _ = try log.partition.read(from: 2, maxBytes: 1, minimumOneBatch: true, isolation: .readUncommitted) } == .offsetOutOfRange)
+    #expect(try log.partition.read(from: 1, maxBytes: 1, minimumOneBatch: true, isolation: .readUncommitted).region == nil)
+}
+
+@Test func batchesThatABrokerMustNotTakeAreRefusedAndLeaveNothing() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.maxMessageBytes = 2000 }
+    func patched(_ position: Int, _ bytes: [UInt8]) -> [UInt8] {
+        // With its checksum made right again: what is wrong is in the fields.
+        var batch = batch(["a", "b"], producer: 5, epoch: 0, sequence: 0)
+        batch.replaceSubrange(position..<position + bytes.count, with: bytes)
+        return withRightChecksum(batch)
+    }
+    #expect(code { try log.append(batch(["a"]) + batch(["b"])) } == .invalidRecord)
+    #expect(code { try log.append(Array(batch(["a"]).dropLast())) } == .corruptMessage)
+    #expect(code { try log.append([]) } == .corruptMessage)
+    #expect(code { try log.append(batch([String(repeating: "x", count: 2000)])) } == .messageTooLarge)
+    var flipped = batch(["abc"])
+    flipped[flipped.count - 2] ^= 1
+    #expect(code { try log.append(flipped) } == .corruptMessage)
+    #expect(code { try log.append(patched(57, [0, 0, 0, 3])) } == .invalidRecord, "record count")
+    #expect(code { try log.append(patched(23, [0xff, 0xff, 0xff, 0xff])) } == .invalidRecord, "last offset delta")
+    #expect(code { try log.append(patched(22, [0x20])) } == .invalidRecord, "control")
+    #expect(code { try log.append(patched(22, [0x08])) } == .invalidRecord, "log append time")
+    #expect(code { try log.append(patched(22, [0x07])) } == .invalidRecord, "codec")
+    #expect(code { try log.append(patched(53, [0xff, 0xff, 0xff, 0xff])) } == .invalidRecord, "sequence")
+    #expect(code { try log.append(batch(["a"], transactional: true)) } == .invalidRecord)
+    #expect(try log.partition.logEndOffset == 0 && log.partition.byteCount == 0 && log.partition.producerCount == 0)
+}
+
+@Test func aRegionStaysReadableAfterItsSegmentWasDeleted() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.segmentBytes = 1024 }
+    for index in 0..<100 { try log.append(batch(["value \(index)"])) }
+    try log.settle()
+    let before = try log.readAll(maxBytes: 300)
+    let region = try #require(try log.partition.read(from: 0, maxBytes: 300, minimumOneBatch: true, isolation: .readUncommitted).region)
+    #expect(try log.directory.deleteRecords(TestLog.name, before: 90) == 90)
+    try log.directory.applyRetention()
+    #expect(code { _ = try log.partition.read(from: 89, maxBytes: 1, minimumOneBatch: true, isolation: .readUncommitted) } == .offsetOutOfRange)
+    #expect(try region.bytes() == Array(before.prefix(region.length)))
+    try log.directory.deleteTopic("t")
+    #expect(try region.bytes() == Array(before.prefix(region.length)))
+    #expect(code { _ = try log.partition } == .unknownTopicOrPartition)
+}
+
+@Test func theLogStartSurvivesARestart() throws {
+    let temporary = TemporaryDirectory()
+    do {
+        let log = try TestLog(temporary.path) { $0.segmentBytes = 1024 }
+        for index in 0..<100 { try log.append(batch(["value \(index)"])) }
+        try log.settle()
+        #expect(try log.directory.deleteRecords(TestLog.name, before: 50) == 50)
+        // No orderly end.
+    }
+    let log = try TestLog(temporary.path)
+    #expect(try log.partition.logStartOffset == 50 && log.partition.logEndOffset == 100)
+    #expect(code { _ = try log.directory.deleteRecords(TestLog.name, before: 101) } == .offsetOutOfRange)
+    #expect(try log.directory.deleteRecords(TestLog.name, before: -1) == 100)
+    #expect(try log.readAll(from: 100).isEmpty)
+}
+
+@Test func recordsAreFoundByTime() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.segmentBytes = 1500; $0.indexIntervalBytes = 100 }
+    var random = SplitMix64(seed: 3)
+    var times: [Int64] = []
+    for _ in 0..<120 {
+        let records = (0..<Int.random(in: 1...4, using: &random)).map { _ in
+            Record(timestamp: Int64.random(in: 0...1000, using: &random), key: nil, value: [1, 2, 3])
+        }
+        times += records.map(\.timestamp)
+        try log.append(RecordBatchBuilder().build(records))
+    }
+    try log.settle()
+    func check(_ log: TestLog, from start: Int) throws {
+        for wanted in Int64(0)...1001 {
+            let expected = times.indices.first { $0 >= start && times[$0] >= wanted }
+            let found = try log.partition.offset(atOrAfter: wanted, isolation: .readUncommitted)
+            #expect(found?.offset == expected.map(Int64.init), "time \(wanted)")
+            #expect(found?.timestamp == expected.map { times[$0] })
+        }
+        let largest = try log.partition.offsetOfMaximumTimestamp()
+        #expect(largest?.timestamp == times[start...].max())
+    }
+    try check(log, from: 0)
+    _ = try log.directory.deleteRecords(TestLog.name, before: 101)
+    try check(log, from: 101)
+    try log.directory.close()
+    try check(try TestLog(temporary.path), from: 101)
+}
+
+@Test func ofACompressedBatchTheFirstRecordIsFoundByTime() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path)
+    try log.append(batch(["a"], timestamp: 10))
+    var compressed = RecordBatchBuilder().build([Record(timestamp: 20, key: nil, value: [1]), Record(timestamp: 30, key: nil, value: [1])])
+    compressed[22] = 3
+    try log.append(withRightChecksum(compressed))
+    try log.settle()
+    #expect(try log.partition.offset(atOrAfter: 30, isolation: .readUncommitted) == TimestampOffset(offset: 1, timestamp: 20))
+    #expect(try log.partition.offset(atOrAfter: 31, isolation: .readUncommitted) == nil)
+}
+
+@Test func oldSegmentsGoByAge() throws {
+    let temporary = TemporaryDirectory()
+    let clock = ManualClock(1_000_000)
+    let log = try TestLog(temporary.path, clock: clock) { $0.segmentBytes = 1024; $0.retentionMilliseconds = 10_000 }
+    for index in 0..<100 {
+        try log.append(batch(["value \(index)"], timestamp: clock.milliseconds))
+        clock.advance(100)
+    }
+    try log.settle()
+    clock.advance(5000)
+    try log.directory.applyRetention()
+    let start = try log.partition.logStartOffset
+    // Whole segments go: what is older than ten seconds, but for the part of a segment.
+    #expect(start > 0 && start <= 50)
+    let kept = try headers(log.readAll(from: start))
+    #expect(kept.first?.baseOffset == start && kept.last?.lastOffset == 99)
+    clock.advance(60_000)
+    try log.directory.applyRetention()
+    #expect(try log.partition.logStartOffset == 100 && log.partition.byteCount == 0)
+    #expect(try log.append(batch(["next"])).baseOffset == 100)
+}
+
+@Test func oldSegmentsGoBySize() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.segmentBytes = 1024; $0.retentionBytes = 5000; $0.retentionMilliseconds = -1 }
+    for index in 0..<200 { try log.append(batch(["value \(index)"])) }
+    try log.directory.applyRetention()
+    #expect(try log.partition.logStartOffset == 0, "nothing goes that is not durable")
+    try log.settle()
+    try log.directory.applyRetention()
+    let size = try log.partition.byteCount
+    #expect(size >= 5000 && size < 5000 + 1024)
+    #expect(try log.readAll(from: log.partition.logStartOffset).count == Int(size))
+}
+
+@Test func aSegmentIsClosedWhenItIsOld() throws {
+    let temporary = TemporaryDirectory()
+    let clock = ManualClock()
+    let log = try TestLog(temporary.path, clock: clock) { $0.segmentMilliseconds = 1000 }
+    try log.append(batch(["a"]))
+    clock.advance(999)
+    try log.append(batch(["b"]))
+    clock.advance(1)
+    try log.append(batch(["c"]))
+    #expect(try !contents(TestLog.segmentPath(temporary.path, 2)).isEmpty)
+}
