@@ -89,6 +89,28 @@ struct BrokerTests {
         #expect(end >= 5 && end <= 7, "\(end)")
     }
 
+    @Test func recordsAreTakenInEveryFormBeforeTheTopicIsKnown() throws {
+        for form in 0..<3 {
+            let topic = try topic("form\(form)")
+            let producer = try producer("form\(form)")
+            try producer.begin()
+            switch form {
+            case 0: try send(producer, topic, ["v"])
+            case 1:
+                var records = OutgoingRecords()
+                records.append(key: "k".utf8, value: "v".utf8)
+                try producer.produce(records, topic: topic)
+            default:
+                try "v".withBytes { value in
+                    try producer.produce(
+                        topic: topic, partition: 0, key: nil, value: value, headers: [MessageHeader("millrace.reason", "late")])
+                }
+            }
+            try producer.commit(timeout: patience)
+            #expect(try committedValues(topic).0 == ["v"])
+        }
+    }
+
     @Test func anOpenTransactionHoldsTheLastStableOffset() throws {
         let topic = try topic("open")
         let plain = try Producer(ProducerConfiguration(client: client))
