@@ -111,6 +111,40 @@ struct BrokerTests {
         }
     }
 
+    @Test func gapsThatAreThereAreTakenForGapsAfterAnInterruption() throws {
+        let topic = try topic("gaps")
+        let producer = try producer("gaps")
+        // A control record after every two records, and some aborted ones.
+        for round in 0..<100 {
+            try producer.begin()
+            try send(producer, topic, ["\(round)a", "\(round)b"])
+            if round % 10 == 3 {
+                try producer.abort(timeout: patience)
+            } else {
+                try producer.commit(timeout: patience)
+            }
+        }
+        let expected = (0..<100).filter { $0 % 10 != 3 }.flatMap { ["\($0)a", "\($0)b"] }
+        let consumer = try consumer("gaps")
+        let queue = try consumer.makeWorkerQueue()
+        let partition = TopicPartition(topic, 0)
+        try consumer.begin(partition, at: .earliest, on: queue)
+        var values: [String] = []
+        var ended = false
+        let deadline = ContinuousClock.now + patience
+        while !ended, ContinuousClock.now < deadline {
+            let batch = queue.consume(max: 7, timeout: .milliseconds(50))
+            values += batch.records.map { text($0.value ?? []) }
+            for case .endOfPartition = batch.items { ended = true }
+            if values.count % 5 == 0, !ended {
+                try consumer.pause([partition])
+                try consumer.resume([partition])
+            }
+        }
+        #expect(ended)
+        #expect(values == expected)
+    }
+
     @Test func anOpenTransactionHoldsTheLastStableOffset() throws {
         let topic = try topic("open")
         let plain = try Producer(ProducerConfiguration(client: client))
