@@ -135,7 +135,7 @@ struct BrokerTests {
         while !ended, ContinuousClock.now < deadline {
             let batch = queue.consume(max: 7, timeout: .milliseconds(50))
             values += batch.records.map { text($0.value ?? []) }
-            for case .endOfPartition = batch.items { ended = true }
+            for case .endOfPartition in batch.items { ended = true }
             if values.count % 5 == 0, !ended {
                 try consumer.pause([partition])
                 try consumer.resume([partition])
