@@ -136,7 +136,8 @@ struct BrokerTests {
             let batch = queue.consume(max: 7, timeout: .milliseconds(50))
             values += batch.records.map { text($0.value ?? []) }
             for case .endOfPartition in batch.items { ended = true }
-            if values.count % 5 == 0, !ended {
+            // Not while waiting: every pause throws away what is on its way.
+            if batch.count > 0, values.count % 5 == 0 {
                 try consumer.pause([partition])
                 try consumer.resume([partition])
             }
