@@ -9,6 +9,9 @@ final class ClientHandle: @unchecked Sendable {
     let pointer: OpaquePointer
     let callbacks: Callbacks
     private let abandoned = Atomic(false)
+    /// Counts what makes librdkafka throw prefetched records away and fetch them again: pauses, and rebalances, which pause.
+    /// Raised before fetching goes on. See `Position`.
+    let interruptions = Atomic<UInt64>(0)
 
     /// Takes `properties` over.
     init(_ type: rd_kafka_type_t, _ properties: Properties, _ log: @escaping ClientLog) throws(ConfigurationError) {

@@ -137,6 +137,8 @@ package final class Consumer: Sendable {
     /// An empty answer completes the rebalance; the partitions are added one by one as their state is ready.
     private func acceptAssignment() -> KafkaClientError? {
         let nothing = PartitionList()
+        countInterruption()
+        defer { countInterruption() }
         guard let error = rd_kafka_incremental_assign(client.pointer, nothing.pointer) else { return nil }
         return KafkaClientError("accept an assignment", consuming: error)
     }
@@ -154,12 +156,26 @@ package final class Consumer: Sendable {
         if let error = acceptAssignment() { client.callbacks.log(6, "CLOSE", error.description) }
     }
 
+    /// Rebalances and pauses throw away what is prefetched: see `Position`.
+    private func countInterruption() {
+        client.interruptions.add(1, ordering: .acquiringAndReleasing)
+    }
+
     // MARK: Reading
 
     /// Starts reading `partition` at `start`; its records arrive on `queue`. The partition must not be begun already; in a
-    /// group it must have been assigned and not revoked or lost since, otherwise a `_STATE` error says so.
-    package func begin(_ partition: TopicPartition, at start: StartOffset, on queue: WorkerQueue) throws(KafkaClientError) {
+    /// group it must have been assigned and not revoked or lost since, otherwise a `_STATE` error says so. Asks the broker,
+    /// up to `timeout`, where the partition's earliest or latest offset is; a given offset is taken as it is.
+    package func begin(
+        _ partition: TopicPartition, at start: StartOffset, on queue: WorkerQueue, timeout: Duration = .seconds(10)
+    ) throws(KafkaClientError) {
         let operation = "begin \(partition)"
+        let offset: Int64
+        switch start {
+        case .offset(let given): offset = max(0, given)
+        case .earliest: offset = try watermarks(of: partition, timeout: timeout).low
+        case .latest: offset = try watermarks(of: partition, timeout: timeout).lastStableOffset
+        }
         let refusal: String? = state.withLock { state in
             if state.closing != nil { return "the consumer is closing" }
             if state.leaving.contains(partition) { return "the group has taken the partition away" }
@@ -168,13 +184,7 @@ package final class Consumer: Sendable {
             return nil
         }
         if let refusal { throw KafkaClientError(operation, RD_KAFKA_RESP_ERR__STATE, text: refusal) }
-        let offset: Int64
-        switch start {
-        case .offset(let given): offset = max(0, given)
-        case .earliest: offset = Int64(RD_KAFKA_OFFSET_BEGINNING)
-        case .latest: offset = Int64(RD_KAFKA_OFFSET_END)
-        }
-        queue.register(partition, from: max(0, offset))
+        queue.register(partition, from: offset)
         forward(partition, to: queue)
         let list = PartitionList([partition], offset: offset)
         if let error = rd_kafka_incremental_assign(client.pointer, list.pointer) {
@@ -207,7 +217,9 @@ package final class Consumer: Sendable {
 
     private func unassign(_ partitions: [TopicPartition]) throws(KafkaClientError) {
         let list = PartitionList(partitions)
+        countInterruption()
         let error = rd_kafka_incremental_unassign(client.pointer, list.pointer)
+        countInterruption()
         awaitStop()
         stopReading(partitions)
         if let error { throw KafkaClientError("give back \(partitions)", consuming: error) }
@@ -246,6 +258,7 @@ package final class Consumer: Sendable {
 
     package func resume(_ partitions: [TopicPartition]) throws(KafkaClientError) {
         let list = PartitionList(partitions)
+        countInterruption()
         let code = rd_kafka_resume_partitions(client.pointer, list.pointer)
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaClientError("resume \(partitions)", code) }
         if let failure = list.firstFailure("resume") { throw failure }

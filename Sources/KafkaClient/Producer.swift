@@ -5,7 +5,7 @@ package final class Producer: Sendable {
     private let core: ProducerCore
 
     package init(_ configuration: ProducerConfiguration) throws(ConfigurationError) {
-        core = try ProducerCore(configuration) { _ throws(ConfigurationError) in }
+        core = try ProducerCore(configuration)
     }
 
     /// Queues one record; see `TransactionalProducer.produce`.

@@ -5,20 +5,24 @@ import Synchronization
 /// What the transactional and the plain producer share: putting records into librdkafka's queue, in order, bounded.
 final class ProducerCore: Sendable {
     let client: ClientHandle
+    private let transactional: Bool
     private let bulk = Mutex(Bulk())
 
     private struct Bulk: ~Copyable {
         var topics: [String: TopicHandle] = [:]
         var messages: [rd_kafka_message_t] = []
+        var namesPartitions = false
         var accepted = 0
     }
 
     /// How many records are handed to librdkafka at once.
     private static let chunk = 1024
 
-    init(_ configuration: ProducerConfiguration, with more: (Properties) throws(ConfigurationError) -> Void)
-        throws(ConfigurationError)
-    {
+    /// Transactional if `transactionalID` is given, with the transactions' time-out.
+    init(
+        _ configuration: ProducerConfiguration, transactionalID: String? = nil, transactionTimeout: Duration = .zero
+    ) throws(ConfigurationError) {
+        transactional = transactionalID != nil
         let properties = Properties()
         try properties.set("enable.idempotence", "true")
         try properties.set("acks", "all")
@@ -30,7 +34,10 @@ final class ProducerCore: Sendable {
         try properties.set("queue.buffering.max.messages", String(configuration.queueMessages))
         try properties.set("queue.buffering.max.kbytes", String(configuration.queueKiB))
         try properties.apply(configuration.client)
-        try more(properties)
+        if let transactionalID {
+            try properties.set("transactional.id", transactionalID)
+            try properties.set("transaction.timeout.ms", transactionTimeout)
+        }
         client = try ClientHandle(RD_KAFKA_PRODUCER, properties, configuration.client.log)
     }
 
@@ -132,10 +139,17 @@ final class ProducerCore: Sendable {
         _ timeout: Duration
     ) throws(ProducerError) {
         bulk.messages.removeAll(keepingCapacity: true)
+        bulk.namesPartitions = false
         let thrown: ProducerError? = records.bytes.withUnsafeBytes { bytes in
             do throws(ProducerError) {
                 for index in range { try add(records.entries[index], bytes, index, &bulk) }
-                try enqueue(handle, topic, &bulk, timeout)
+                // In a transaction librdkafka's bulk call registers partition -1 when the partition is named before the topic's
+                // metadata is there; the coordinator does not know that partition, and the transaction never ends.
+                if transactional && bulk.namesPartitions {
+                    try enqueueSingly(handle, topic, &bulk, timeout)
+                } else {
+                    try enqueue(handle, topic, &bulk, timeout)
+                }
                 return nil
             } catch {
                 return error
@@ -151,6 +165,7 @@ final class ProducerCore: Sendable {
         let value = try Self.slice(bytes, entry.valueStart, entry.valueCount, "value of record \(index)")
         var message = rd_kafka_message_t()
         message.partition = entry.partition
+        if entry.partition >= 0 { bulk.namesPartitions = true }
         message.key = Self.start(key).map { UnsafeMutableRawPointer(mutating: $0) }
         message.key_len = key?.count ?? 0
         message.payload = Self.start(value).map { UnsafeMutableRawPointer(mutating: $0) }
@@ -194,6 +209,24 @@ final class ProducerCore: Sendable {
             }
             try waitForRoom(&deadline, timeout, topic)
             next = failed
+        }
+    }
+
+    private func enqueueSingly(_ handle: TopicHandle, _ topic: String, _ bulk: inout Bulk, _ timeout: Duration) throws(ProducerError) {
+        var deadline: ContinuousClock.Instant?
+        for message in bulk.messages {
+            while rd_kafka_produce(
+                handle.pointer, message.partition, RD_KAFKA_MSG_F_COPY, message.payload, message.len, message.key,
+                message.key_len, nil) != 0
+            {
+                let code = rd_kafka_last_error()
+                if code != RD_KAFKA_RESP_ERR__QUEUE_FULL {
+                    throw refusal(
+                        code, "send a record of \(message.key_len + message.len) bytes to \(topic)/\(message.partition)")
+                }
+                try waitForRoom(&deadline, timeout, topic)
+            }
+            bulk.accepted += 1
         }
     }
 

@@ -21,10 +21,9 @@ package final class TransactionalProducer: Sendable {
     private let core: ProducerCore
 
     package init(_ configuration: TransactionalProducerConfiguration) throws(ConfigurationError) {
-        core = try ProducerCore(configuration.producer) { properties throws(ConfigurationError) in
-            try properties.set("transactional.id", configuration.transactionalID)
-            try properties.set("transaction.timeout.ms", configuration.transactionTimeout)
-        }
+        core = try ProducerCore(
+            configuration.producer, transactionalID: configuration.transactionalID,
+            transactionTimeout: configuration.transactionTimeout)
     }
 
     /// Settles what an earlier producer with this id left (a commit that was sent is completed, anything else aborted),

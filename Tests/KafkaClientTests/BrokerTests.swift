@@ -89,6 +89,63 @@ struct BrokerTests {
         #expect(end >= 5 && end <= 7, "\(end)")
     }
 
+    @Test func recordsAreTakenInEveryFormBeforeTheTopicIsKnown() throws {
+        for form in 0..<3 {
+            let topic = try topic("form\(form)")
+            let producer = try producer("form\(form)")
+            try producer.begin()
+            switch form {
+            case 0: try send(producer, topic, ["v"])
+            case 1:
+                var records = OutgoingRecords()
+                records.append(key: "k".utf8, value: "v".utf8)
+                try producer.produce(records, topic: topic)
+            default:
+                try "v".withBytes { value in
+                    try producer.produce(
+                        topic: topic, partition: 0, key: nil, value: value, headers: [MessageHeader("millrace.reason", "late")])
+                }
+            }
+            try producer.commit(timeout: patience)
+            #expect(try committedValues(topic).0 == ["v"])
+        }
+    }
+
+    @Test func gapsThatAreThereAreTakenForGapsAfterAnInterruption() throws {
+        let topic = try topic("gaps")
+        let producer = try producer("gaps")
+        // A control record after every two records, and some aborted ones.
+        for round in 0..<100 {
+            try producer.begin()
+            try send(producer, topic, ["\(round)a", "\(round)b"])
+            if round % 10 == 3 {
+                try producer.abort(timeout: patience)
+            } else {
+                try producer.commit(timeout: patience)
+            }
+        }
+        let expected = (0..<100).filter { $0 % 10 != 3 }.flatMap { ["\($0)a", "\($0)b"] }
+        let consumer = try consumer("gaps")
+        let queue = try consumer.makeWorkerQueue()
+        let partition = TopicPartition(topic, 0)
+        try consumer.begin(partition, at: .earliest, on: queue)
+        var values: [String] = []
+        var ended = false
+        let deadline = ContinuousClock.now + patience
+        while !ended, ContinuousClock.now < deadline {
+            let batch = queue.consume(max: 7, timeout: .milliseconds(50))
+            values += batch.records.map { text($0.value ?? []) }
+            for case .endOfPartition in batch.items { ended = true }
+            // Not while waiting: every pause throws away what is on its way.
+            if batch.count > 0, values.count % 5 == 0 {
+                try consumer.pause([partition])
+                try consumer.resume([partition])
+            }
+        }
+        #expect(ended)
+        #expect(values == expected)
+    }
+
     @Test func anOpenTransactionHoldsTheLastStableOffset() throws {
         let topic = try topic("open")
         let plain = try Producer(ProducerConfiguration(client: client))
