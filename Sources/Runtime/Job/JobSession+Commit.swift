@@ -77,7 +77,10 @@ extension JobSession {
         frozen = [:]
         var answers = 0
         while answers < workers.count {
-            for answer in reply.wait() {
+            if context.requests.isGraceOver {
+                throw RuntimeFailure(remedy: .fail, description: "stopped without a last commit: a worker did not end its batch in time")
+            }
+            for answer in reply.wait(until: Date(timeIntervalSinceNow: 0.5)) {
                 answers += 1
                 switch answer {
                 case .failed(_, let failure): throw failure

@@ -100,6 +100,12 @@ final class JobSession {
         try retrying("initialise the transactional producer") { () throws(ProducerError) in
             try self.producer.initTransactions(timeout: .seconds(10))
         }
+        // librdkafka may otherwise register "no partition" with a transaction whose first record races the topic's metadata.
+        for topic in outputTopics {
+            _ = try retrying("look up topic \(topic)") { () throws(KafkaClientError) in
+                try self.producer.partitionCount(of: topic, timeout: .seconds(10))
+            }
+        }
         for worker in workers { worker.start(job: plan.name) }
         do throws(KafkaClientError) {
             try consumer.subscribe(plan.sources.map(\.topic))
@@ -209,6 +215,12 @@ final class JobSession {
             source: plan.sources.first { $0.topic == partition.topic }?.name ?? partition.topic, partition: partition.partition)
     }
 
+    private var outputTopics: [String] {
+        plan.sinks.compactMap { sink in
+            if case .kafka(let target) = sink.target { target.topic } else { nil }
+        } + [plan.deadLetter.topic]
+    }
+
     /// Creates what is missing, so far as that is the job's to do.
     private func prepareTopics() throws(RuntimeFailure) {
         let admin: AdminClient
@@ -216,10 +228,6 @@ final class JobSession {
             admin = try AdminClient(context.client)
         } catch {
             throw RuntimeFailure(remedy: .fail, description: "\(error)")
-        }
-        var outputs = [plan.deadLetter.topic]
-        for sink in plan.sinks {
-            if case .kafka(let target) = sink.target { outputs.append(target.topic) }
         }
         for source in plan.sources {
             let partitions = try retrying("look up topic \(source.topic)") { () throws(AdminError) in
@@ -241,7 +249,7 @@ final class JobSession {
                         + "group could lie in several of them. Name the field that the topic is partitioned by")
             }
         }
-        for topic in outputs {
+        for topic in outputTopics {
             _ = try retrying("create topic \(topic)") { () throws(AdminError) in
                 try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(10))
             }
