@@ -38,15 +38,16 @@ def await_that(condition, seconds, what):
 class Site:
     """A daemon file, a job file and what processes started in the directory leave there."""
 
-    def __init__(self, directory, job, interval="200ms", partitions=4, log=True, brokers=None):
+    def __init__(self, directory, job, interval="200ms", partitions=4, log=True, brokers=None, token=None):
         self.directory = pathlib.Path(directory)
         self.kafka_port, self.http_port = free_port(), free_port()
+        self.token = token
         self.brokers = brokers or f"127.0.0.1:{self.kafka_port}"
         self.http = f"http://127.0.0.1:{self.http_port}"
         log_text = f"log: {{listen: 127.0.0.1:{self.kafka_port}, directory: ./data/log, default_partitions: {partitions}}}\n"
         self.config = self.directory / "millrace.yaml"
         self.config.write_text(
-            f"http: {{listen: 127.0.0.1:{self.http_port}}}\n" + (log_text if log else "")
+            f"http: {{listen: 127.0.0.1:{self.http_port}{f', token: {token}' if token else ''}}}\n" + (log_text if log else "")
             + "state: {directory: ./data/state, memory: 256MiB}\n"
             + f"checkpoint: {{interval: {interval}, storage: ./data/checkpoints}}\n"
         )
@@ -86,10 +87,12 @@ class Site:
         assert not check or done.returncode == 0, done.stderr
         return done
 
-    def get(self, path, method="GET"):
+    def get(self, path, method="GET", headers=None):
         """Status and body, or None while nobody listens."""
+        headers = headers if headers is not None else {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            with urllib.request.urlopen(urllib.request.Request(self.http + path, method=method), timeout=15) as answer:
+            with urllib.request.urlopen(
+                    urllib.request.Request(self.http + path, method=method, headers=headers), timeout=15) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -102,6 +105,31 @@ class Site:
             answer = self.get("/readyz")
             return answer and answer[0] == 200
         await_that(ready, seconds, "readiness")
+
+    def status(self, job):
+        """What `/api/jobs/{job}` says; None while nobody listens."""
+        answer = self.get(f"/api/jobs/{job}")
+        return json.loads(answer[1]) if answer and answer[0] == 200 else None
+
+    def commit(self, job):
+        """Commits now; the epoch that everything before is in."""
+        status, body = self.get(f"/api/jobs/{job}/checkpoint", method="POST")
+        assert status == 200, body
+        return json.loads(body)["epoch"]
+
+    def committed(self, group, topic):
+        """The group's committed offsets by partition, with what is left up to the stable end."""
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group, "isolation.level": "read_committed"})
+        try:
+            numbers = consumer.list_topics(topic, 20).topics[topic].partitions
+            offsets = {}
+            for place in consumer.committed([TopicPartition(topic, number) for number in numbers], 20):
+                low, high = consumer.get_watermark_offsets(TopicPartition(topic, place.partition), 20)
+                start = place.offset if place.offset >= 0 else low
+                offsets[place.partition] = (place.offset, high - start)
+            return offsets
+        finally:
+            consumer.close()
 
     def metric(self, name, **labels):
         """The sum of all series of a metric that have these labels."""
@@ -127,7 +155,12 @@ class Site:
             self.kill(process)
 
     def log_text(self):
-        return (self.directory / "stderr.log").read_text(errors="replace")
+        file = self.directory / "stderr.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def deltas(self):
+        """The delta files of the checkpoint storage, oldest first for each task."""
+        return sorted((self.directory / "data/checkpoints").rglob("*.delta"))
 
     def produce(self, topic, records, **settings):
         """Records are (key, value) or (key, value, keyword arguments)."""
@@ -186,6 +219,5 @@ class Site:
         return table.to_pylist()
 
     def dead_letters(self, topic="dead"):
+        """Headers as text, and the record."""
         return [(dict((k, v.decode()) for k, v in m.headers()), m) for m in self.consume(topic)]
-
-
