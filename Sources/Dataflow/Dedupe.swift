@@ -80,6 +80,8 @@ package final class Dedupe {
         }
         var failure: StateError?
         let rows = canBeNull ? asked : batch.selection
+        // The scratch arrays keep the size of the largest batch so far.
+        let count = batch.rowCount
         rows.withUnsafeBufferPointer { rows in
             hashes.withUnsafeBufferPointer { hashes in
                 batch.eventTimes.withUnsafeBufferPointer { times in
@@ -87,8 +89,8 @@ package final class Dedupe {
                         flags.withUnsafeMutableBufferPointer { flags in
                             do throws(StateError) {
                                 try remembered.insert(
-                                    hashes: hashes, eventTimes: times, watermarks: watermarks, selection: rows,
-                                    isDuplicate: flags)
+                                    hashes: UnsafeBufferPointer(rebasing: hashes[..<count]), eventTimes: times, watermarks: watermarks,
+                                    selection: rows, isDuplicate: UnsafeMutableBufferPointer(rebasing: flags[..<count]))
                             } catch {
                                 failure = error
                             }

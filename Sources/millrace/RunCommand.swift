@@ -9,6 +9,9 @@ import Telemetry
 
 /// `millrace run`: jobs, and the log if the daemon file has one.
 struct RunCommand {
+    /// What threads and clients get to end in after the last commit was given up.
+    private static let stopSlackSeconds: TimeInterval = 10
+
     private let daemon: Daemon
     private let mode: RunMode
     private let files: [String]
@@ -63,6 +66,11 @@ struct RunCommand {
             log.info(again ? "\(name) again: stopping now" : "\(name): stopping after a last commit")
             for job in jobs { job.requestStop(grace: again ? 0 : Daemon.stopGraceSeconds) }
             if again { Program.finish(.failed) }
+            // Whatever does not come to an end by itself: nothing is lost, what was not committed is done again.
+            DispatchQueue.global().asyncAfter(deadline: .now() + Daemon.stopGraceSeconds + Self.stopSlackSeconds) {
+                log.error("the stop takes too long; ending without a last commit")
+                Program.finish(.failed)
+            }
         }
         for job in jobs { job.start() }
         wait(for: jobs, ended)

@@ -152,7 +152,13 @@ final class JobSession {
         switch event {
         case .assign(let partitions):
             try findEnds()
-            for partition in partitions.sorted() { try take(partition) }
+            // All are restored before any is read: a question about one partition would wait behind the long poll for another's
+            // records, which go over the same connection.
+            var recovered: [(partition: TopicPartition, task: RecoveredTask)] = []
+            for partition in partitions.sorted() {
+                if let task = try restore(partition) { recovered.append((partition, task)) }
+            }
+            for (partition, task) in recovered { try start(task, partition) }
             context.board.update { $0.notReady = nil }
         case .revoke(let partitions):
             let tasks = Set(partitions.map(taskID))
@@ -179,20 +185,34 @@ final class JobSession {
         }
     }
 
-    /// Restores the task of `partition` and lets its records flow.
-    private func take(_ partition: TopicPartition) throws(RuntimeFailure) {
+    /// Restores the task of `partition`; nil if it is this session's already.
+    private func restore(_ partition: TopicPartition) throws(RuntimeFailure) -> RecoveredTask? {
         let id = taskID(partition)
-        guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return }
+        guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return nil }
         let began = ContinuousClock.now
         context.board.update { $0.notReady = "recovering task \(id.name)" }
         let recovered = try recover(id, partition, source)
+        let took = ContinuousClock.now - began
+        context.metrics.recoveryDuration.observe(took.seconds)
+        context.log.info(
+            "task recovered",
+            [
+                "task": .string(id.name), "offset": .integer(Int(recovered.task.progress.position)),
+                "epoch": .integer(recovered.chain.tip?.epoch ?? 0), "seconds": .double(took.seconds),
+            ])
+        return recovered
+    }
+
+    /// Gives a restored task to its worker and lets its records flow.
+    private func start(_ recovered: RecoveredTask, _ partition: TopicPartition) throws(RuntimeFailure) {
+        let id = recovered.task.id
         let worker = Int(partition.partition) % workers.count
         owned[id] = Owned(
             partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
             since: .now)
-        starts[partition] = recovered.task.progress.position
         machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
         let position = recovered.task.progress.position
+        starts[partition] = position
         recovered.task.end = ends?[partition]
         workers[worker].send(.adopt(TaskHandle(task: recovered.task)))
         do throws(KafkaClientError) {
@@ -200,14 +220,6 @@ final class JobSession {
         } catch {
             throw RuntimeFailure(error)
         }
-        let took = ContinuousClock.now - began
-        context.metrics.recoveryDuration.observe(took.seconds)
-        context.log.info(
-            "task recovered",
-            [
-                "task": .string(id.name), "offset": .integer(Int(position)), "epoch": .integer(recovered.chain.tip?.epoch ?? 0),
-                "seconds": .double(took.seconds),
-            ])
     }
 
     func taskID(_ partition: TopicPartition) -> TaskID {
