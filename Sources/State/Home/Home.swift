@@ -1,12 +1,16 @@
-/// The home of a task's whole state in RocksDB.
+import Synchronization
+
+/// The home of a task's whole state in RocksDB: fed from the deltas of committed epochs, many at a time, never ahead of what Kafka committed.
 ///
-/// Reads may come from one thread while `apply` runs on another.
+/// It is a cache of snapshot and deltas: removing it costs time, never data. Reads come from the task's worker while `apply`
+/// runs on a background thread. A read sees, of the deltas being applied, some changes or none: the worker only asks for keys that
+/// have not changed since the last application that it was told of.
 package final class Home: Sendable {
     /// A namespace whose values begin with the earliest end of their windows: 8 bytes, big-endian Int64, microseconds.
     package struct TimedNamespace: Hashable, Sendable {
         package var namespace: UInt16
-        /// How far the operator's own watermark is behind the one in the delta's header, microseconds (its allowed lateness and
-        /// those of the operators before it).
+        /// How far the operator's own watermark is behind the least of a delta's header, microseconds: its allowed lateness and those of
+        /// the operators before it. What ends at or before the operator's watermark at an epoch is closed in that epoch.
         package var lateness: Int64
 
         package init(namespace: UInt16, lateness: Int64) {
@@ -15,48 +19,135 @@ package final class Home: Sendable {
         }
     }
 
-    /// Touches nothing on disk: the database is opened by the first call that needs it, and made by the first `apply`.
-    package init(directory: String, job: String, task: String, timed: [TimedNamespace], cache: HomeCache) {}
+    private struct State {
+        var database: RocksDatabase?
+        var mark: HomeMark?
+        var isExamined = false
+    }
 
-    /// Nothing has ever been applied.
-    package var isEmpty: Bool { get throws(StateError) { preconditionFailure("skeleton") } }
+    package let directory: String
+    let job: String
+    let task: String
+    let timed: [TimedNamespace]
+    let runByteCount: Int
+    let cache: HomeCache
+    private let state = Mutex(State())
+    /// Held by the one application at a time.
+    let applying = Mutex(())
 
-    /// The delta up to which the home is complete; nil when it is empty.
-    package func completeTo() throws(StateError) -> DeltaReference? { preconditionFailure("skeleton") }
+    /// Touches nothing on disk: the database is opened by the first call that needs it and made by the first `apply`.
+    /// - Parameter runByteCount: how much memory `apply` takes for what it sorts.
+    package init(
+        directory: String, job: String, task: String, timed: [TimedNamespace], cache: HomeCache, runByteCount: Int = 64 << 20
+    ) {
+        self.directory = directory
+        self.job = job
+        self.task = task
+        self.timed = timed
+        self.cache = cache
+        self.runByteCount = runByteCount
+    }
 
-    /// Looks up many keys in one call. `body` is called once a key, in the order of `keys`, with its position and its value,
-    /// nil when there is none; the value is good during the call.
-    package func multiGet(
-        _ namespace: UInt16, _ keys: [UnsafeRawBufferPointer], areSorted: Bool = false,
-        _ body: (Int, UnsafeRawBufferPointer?) -> Void
-    ) throws(StateError) { preconditionFailure("skeleton") }
+    /// The delta up to which the home is complete; nil when nothing has been applied yet.
+    ///
+    /// Not enough to trust it: see `usable`.
+    package func completeTo() throws(StateError) -> DeltaReference? {
+        try examine().mark?.completeTo
+    }
 
-    /// The keys of a timed namespace with an entry for an end at or before `end`, by (end, key). Entries may be stale: the
-    /// key's value says what holds. `body` returns whether to go on; the key is good during the call.
-    package func scanTimers(
-        _ namespace: UInt16, upTo end: Int64, _ body: (_ end: Int64, _ key: UnsafeRawBufferPointer) -> Bool
-    ) throws(StateError) { preconditionFailure("skeleton") }
+    package var isEmpty: Bool {
+        get throws(StateError) { try examine().mark == nil }
+    }
 
-    /// The smallest end above `end` among the timers of a namespace (stale ones too); nil when there is none.
-    package func firstTimer(_ namespace: UInt16, after end: Int64 = .min) throws(StateError) -> Int64? { preconditionFailure("skeleton") }
-
-    /// Every entry whose key begins with `prefix`, by key. `body` returns whether to go on; key (without the namespace) and value are good during the call.
-    package func scan(
-        _ namespace: UInt16, prefix: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
-        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool
-    ) throws(StateError) { preconditionFailure("skeleton") }
-
-    /// Applies deltas, oldest first, each the child of the one before; durable when it returns. One at a time.
-    package func apply(_ deltas: [DeltaFile]) throws(StateError) { preconditionFailure("skeleton") }
-
-    /// A consistent copy in `directory`, which must not exist: files hard-linked where the file system allows.
-    package func checkpoint(to directory: String) throws(StateError) { preconditionFailure("skeleton") }
+    /// The delta up to which the home is complete, provided that whatever is in it is on the committed chain: also what an application
+    /// that did not come to its end has brought. Nil when it is empty or may not be used; then `remove` it and restore.
+    package func usable(isOnChain: (DeltaReference) -> Bool) throws(StateError) -> DeltaReference? {
+        guard let mark = try examine().mark, isOnChain(mark.completeTo) else { return nil }
+        if let applying = mark.applying, !isOnChain(applying) { return nil }
+        return mark.completeTo
+    }
 
     /// Closes the database when the calls under way are over. A later call opens it again.
-    package func close() {}
-}
+    package func close() {
+        state.withLock { $0 = State() }
+    }
 
-/// What the homes of a process share: block cache.
-package final class HomeCache: Sendable {
-    package init(bytes: Int) {}
+    /// Removes all of it from the disk. No other call may be under way.
+    package func remove() throws(StateError) {
+        close()
+        try Files.remove(runDirectory)
+        try Files.remove(directory)
+    }
+
+    /// A consistent copy of the database in `directory`, which must not exist while the one above it does. Table files are hard-linked where
+    /// the file system allows it.
+    package func checkpoint(to directory: String) throws(StateError) {
+        guard let database = try examine().database else {
+            throw StateError(
+                .missing, self.directory, "nothing has been applied to the local state, so there is nothing to copy",
+                remedy: "take a snapshot after the first epoch has been applied")
+        }
+        try database.checkpoint(to: directory)
+    }
+
+    /// Keys of all namespaces, about; entries by window end included.
+    package var estimatedKeys: Int {
+        get throws(StateError) { try examine().database?.property("rocksdb.estimate-num-keys") ?? 0 }
+    }
+
+    /// What its files take, bytes.
+    package var byteCount: Int {
+        get throws(StateError) { try examine().database?.property("rocksdb.total-sst-files-size") ?? 0 }
+    }
+
+    /// Where sorted files are written before the database takes them in: on the same file system.
+    var runDirectory: String { directory + ".runs" }
+
+    /// The database, if there is one on disk, and its mark.
+    func examine() throws(StateError) -> (database: RocksDatabase?, mark: HomeMark?) {
+        try state.withLock { (state) throws(StateError) in
+            if !state.isExamined {
+                if try Files.status("\(directory)/CURRENT") != nil {
+                    let database = try RocksDatabase(opening: directory, create: false, cache: cache)
+                    if let bytes = try database.get(HomeMark.key) {
+                        state.mark = try checked(HomeMark(decoding: bytes, place: directory))
+                        state.database = database
+                    }
+                    // Without a mark, what is there is of a first application that did not come to its end: `open` starts anew.
+                }
+                state.isExamined = true
+            }
+            return (state.database, state.mark)
+        }
+    }
+
+    /// The database, made anew if there is none with a mark.
+    func open() throws(StateError) -> RocksDatabase {
+        if let database = try examine().database { return database }
+        try Files.remove(directory)
+        try Files.createDirectories(Files.parent(directory))
+        let database = try RocksDatabase(opening: directory, create: true, cache: cache)
+        state.withLock { $0.database = database }
+        return database
+    }
+
+    /// Writes the mark and everything before it to the disk, in that order.
+    func mark(_ mark: HomeMark, in database: RocksDatabase) throws(StateError) {
+        let batch = RocksBatch()
+        batch.put(HomeMark.key, mark.encoded())
+        try database.write(batch)
+        // One column family without a log: memtables reach the disk in the order of their writes, so never the mark without what
+        // was written before it. Ingested files are on the disk already.
+        try database.flush()
+        state.withLock { if $0.database === database { $0.mark = mark } }
+    }
+
+    private func checked(_ mark: HomeMark) throws(StateError) -> HomeMark {
+        guard mark.job == job, mark.task == task else {
+            throw StateError(
+                .foreign, directory, "the local state of job \(mark.job), task \(mark.task), where job \(job), task \(task) was expected",
+                remedy: "give every job its own state directory, or remove this one: it is restored from the newest snapshot and the deltas")
+        }
+        return mark
+    }
 }
