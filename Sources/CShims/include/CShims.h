@@ -25,4 +25,7 @@ int millrace_rdkafka_produce(
     void *_Nonnull producer, const char *_Nonnull topic, int32_t partition, const void *_Nullable key, size_t key_count,
     const void *_Nullable value, size_t value_count, int64_t timestamp, void *_Nullable headers);
 
+/// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
+void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
+
 #endif

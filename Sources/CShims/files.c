@@ -1,0 +1,11 @@
+#define _GNU_SOURCE
+#include "CShims.h"
+#include <fcntl.h>
+
+void millrace_punch_hole(int descriptor, int64_t start, int64_t count) {
+#ifdef FALLOC_FL_PUNCH_HOLE
+    (void)fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, count);
+#else
+    (void)descriptor, (void)start, (void)count;
+#endif
+}

@@ -1,0 +1,193 @@
+import Batch
+
+// How memory is given back: what is forgotten is freed, and what is over the budget is spilled, a few tables a batch.
+extension DedupeSet {
+    /// Tables that a batch frees of what is forgotten.
+    private static let tablesFreedPerBatch = 4
+    /// A batch stops spilling after this many ids, wherever the memory stands.
+    private static let spilledPerBatch = 1 << 16
+
+    /// Once in a lifetime of an id, all tables are gone through, so that what is forgotten does not stay where nothing new comes.
+    /// (Where something comes, growth frees it.)
+    func freeSome() {
+        if nextToFree == Self.tableCount {
+            let (distance, overflow) = clock.oldest.subtractingReportingOverflow(roundBegan)
+            guard overflow || distance > clock.within / clock.width else { return }
+            roundBegan = clock.oldest
+            nextToFree = 0
+        }
+        let oldest = UInt32(truncatingIfNeeded: clock.oldest)
+        for _ in 0..<min(Self.tablesFreedPerBatch, Self.tableCount - nextToFree) {
+            dropForgottenRuns(nextToFree, clock.oldest)
+            var forgotten = 0
+            tables[nextToFree].forEach { if !Self.isRemembered($0.bucket, oldest) { forgotten += 1 } }
+            if forgotten * 4 > tables[nextToFree].count {
+                rebuild(nextToFree) { Self.isRemembered($0.bucket, oldest) }
+            }
+            nextToFree += 1
+        }
+    }
+
+    /// Buckets are kept modulo 2^32: before the oldest remembered one has moved so far that they would come round, all tables are freed of
+    /// what is forgotten. With buckets of a millisecond that is once in six days of event time.
+    func freeIfFar(from before: Int64, to now: Int64) {
+        if freedBefore == .min { freedBefore = now }
+        let (distance, overflow) = now.subtractingReportingOverflow(freedBefore)
+        guard overflow || distance > 1 << 29 else { return }
+        let reference = UInt32(truncatingIfNeeded: before)
+        for number in 0..<Self.tableCount {
+            dropForgottenRuns(number, now)
+            guard tables[number].count > 0 else { continue }
+            rebuild(number) { entry in
+                let (bucket, overflow) = before.addingReportingOverflow(Int64(Int32(bitPattern: entry.bucket &- reference)))
+                return !overflow && bucket >= now
+            }
+        }
+        freedBefore = now
+    }
+
+    /// Spills until the memory is within the budget, but not more at a time than a short pause allows.
+    ///
+    /// The filters of spilled ids, 1.5 bytes an id, stay in memory: the tables keep a quarter of the budget whatever those take.
+    func relieve() throws(StateError) {
+        var moved = 0
+        var idle = 0
+        let floor = max(memoryBudget / 4, leastTableMemory)
+        while memory > memoryBudget, tableMemory > floor, moved < Self.spilledPerBatch {
+            let count = try spill(nextToSpill)
+            nextToSpill = (nextToSpill + 1) % Self.tableCount
+            moved += count
+            idle = count > 0 ? 0 : idle + 1
+            if idle == Self.tableCount {
+                // Nothing worth it is left; not to be found out again for every batch.
+                leastTableMemory = tableMemory + Self.tableCount * 64
+                return
+            }
+        }
+    }
+
+    /// Moves the older half of a table's ids to the disk.
+    /// - Returns: how many.
+    private func spill(_ number: Int) throws(StateError) -> Int {
+        dropForgottenRuns(number, clock.oldest)
+        let oldest = UInt32(truncatingIfNeeded: clock.oldest)
+        var countByAge = [Int](repeating: 0, count: 64)
+        var remembered = 0
+        tables[number].forEach { entry in
+            let ahead = Int32(bitPattern: entry.bucket &- oldest)
+            guard ahead >= 0 else { return }
+            countByAge[Int(min(ahead, 63))] += 1
+            remembered += 1
+        }
+        guard remembered >= 16 else { return 0 }
+        var limit: Int32 = 0
+        var below = countByAge[0]
+        while below * 2 < remembered {
+            limit += 1
+            below += countByAge[Int(limit)]
+        }
+        if limit == 63 { limit = .max }
+        var moving: [IDEntry] = []
+        moving.reserveCapacity(below)
+        var furthest: Int32 = 0
+        tables[number].forEach { entry in
+            let ahead = Int32(bitPattern: entry.bucket &- oldest)
+            guard ahead >= 0, ahead <= limit else { return }
+            furthest = max(furthest, ahead)
+            moving.append(entry)
+        }
+        try addRun(moving, newestBucket: clock.oldest + Int64(furthest), to: number)
+        rebuild(number) { Int32(bitPattern: $0.bucket &- oldest) > limit }
+        return moving.count
+    }
+
+    /// Runs of about one size are merged, so that a table has few of them and every id is merged a few times only.
+    private func addRun(_ entries: [IDEntry], newestBucket: Int64, to number: Int) throws(StateError) {
+        let file: SpillFile
+        if let spillFile {
+            file = spillFile
+        } else {
+            file = try SpillFile(directory: spillDirectory)
+            spillFile = file
+        }
+        var entries = entries
+        var newestBucket = newestBucket
+        var merged = 0
+        let oldest = UInt32(truncatingIfNeeded: clock.oldest)
+        for run in spilled[number].reversed() {
+            guard run.count < entries.count * 2 else { break }
+            entries = Self.merge(try run.read(), entries, oldest)
+            newestBucket = max(newestBucket, run.newestBucket)
+            merged += 1
+        }
+        let run = try entries.span.withUnsafeBufferPointer { (entries) throws(StateError) in
+            try SpilledIDs(entries, newestBucket: newestBucket, file: file)
+        }
+        for old in spilled[number].suffix(merged) { spilledMemory -= old.memory }
+        spilled[number].removeLast(merged)
+        spilled[number].append(run)
+        spilledMemory += run.memory
+        spilledRunCount += 1 - merged
+    }
+
+    /// Both ascend by key, as does what comes out; what is forgotten in the first is left out.
+    private static func merge(_ older: [IDEntry], _ newer: [IDEntry], _ oldest: UInt32) -> [IDEntry] {
+        var merged: [IDEntry] = []
+        merged.reserveCapacity(older.count + newer.count)
+        var next = 0
+        for entry in older where isRemembered(entry.bucket, oldest) {
+            while next < newer.count, newer[next].key <= entry.key {
+                merged.append(newer[next])
+                next += 1
+            }
+            merged.append(entry)
+        }
+        merged.append(contentsOf: newer[next...])
+        return merged
+    }
+
+    private func dropForgottenRuns(_ number: Int, _ oldest: Int64) {
+        guard spilled[number].contains(where: { $0.newestBucket < oldest }) else { return }
+        for run in spilled[number] where run.newestBucket < oldest {
+            spilledMemory -= run.memory
+            spilledRunCount -= 1
+        }
+        spilled[number].removeAll { $0.newestBucket < oldest }
+    }
+
+    private func rebuild(_ number: Int, _ isKept: (IDEntry) -> Bool) {
+        let before = tables[number].memory
+        tables[number].rebuild(isKept)
+        tableMemory += tables[number].memory - before
+    }
+
+    /// Looks for a batch's ids on disk, so that the loop over its rows does not have to.
+    func findSpilled(_ hashes: UnsafeBufferPointer<Hash128>, _ selection: UnsafeBufferPointer<Int32>) throws(StateError) {
+        spilledHits.removeAll(keepingCapacity: true)
+        guard spilledRunCount > 0 else { return }
+        var start = 0
+        while start < selection.count {
+            let end = min(start + Self.lookAhead, selection.count)
+            for position in start..<end {
+                let hash = hashes[Int(selection[position])]
+                for run in spilled[Int(truncatingIfNeeded: hash.high >> 56)] { run.prefetch(IDTable.key(of: hash.high)) }
+            }
+            for position in start..<end { try findSpilled(hashes[Int(selection[position])], position) }
+            start = end
+        }
+    }
+
+    private func findSpilled(_ hash: Hash128, _ position: Int) throws(StateError) {
+        let key = IDTable.key(of: hash.high)
+        let tail = UInt32(truncatingIfNeeded: hash.low >> 32)
+        let number = Int(truncatingIfNeeded: hash.high >> 56)
+        var newest: Int64?
+        for run in spilled[number] where run.mayHold(key, tail) {
+            // An id comes to memory again only when it was forgotten on disk.
+            if tables[number].find(key, tail).isFound { return }
+            guard let bucket = try run.bucket(key, tail) else { continue }
+            newest = max(bucket, newest ?? bucket)
+        }
+        if let newest { spilledHits.append((position, newest)) }
+    }
+}
