@@ -194,8 +194,10 @@ package final class DedupeSet {
     @inline(never)
     private func insertAfterGrowth(_ entry: IDEntry, _ number: Int, _ oldest: UInt32) {
         let before = tables[number].memory
+        var least = 16
         repeat {
-            tables[number].rebuild { Self.isRemembered($0.bucket, oldest) }
+            tables[number].rebuild(capacity: least) { Self.isRemembered($0.bucket, oldest) }
+            least = tables[number].capacity * 14 / 10
         } while !tables[number].insert(entry, at: tables[number].find(entry.key, entry.tail).place)
         tableMemory += tables[number].memory - before
     }

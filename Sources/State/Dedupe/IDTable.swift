@@ -67,13 +67,18 @@ struct IDTable {
         return true
     }
 
-    /// Keeps the entries that `isKept` wants, with room for more.
-    mutating func rebuild(_ isKept: (IDEntry) -> Bool) {
+    /// Keeps the entries that `isKept` wants.
+    /// - Parameter capacity: at least so many slots.
+    mutating func rebuild(capacity least: Int = 0, _ isKept: (IDEntry) -> Bool) {
         var kept = 0
         forEach { if isKept($0) { kept += 1 } }
         var wanted = capacity
-        if kept * 10 > capacity * 6 { wanted = max(16, max(capacity, kept) * 14 / 10) }
-        if kept * 10 < capacity * 3 { wanted = max(16, kept * 17 / 10) }
+        if kept * 10 > capacity * 6 {
+            wanted = max(capacity, kept) * 14 / 10
+        } else if kept * 10 < capacity * 3 {
+            wanted = kept * 17 / 10
+        }
+        wanted = max(wanted, least)
         while true {
             let (new, newSlotCount) = Self.allocate(capacity: wanted)
             var next = 0
@@ -94,7 +99,7 @@ struct IDTable {
             }
             // Hashes are not that uneven by chance; whatever the reason, more room helps.
             new.deallocate()
-            wanted = wanted * 14 / 10
+            wanted = wanted * 14 / 10 + 1
         }
     }
 
@@ -106,7 +111,7 @@ struct IDTable {
 
     @inline(__always)
     private static func home(of key: UInt64, _ capacity: Int) -> Int {
-        Int(truncatingIfNeeded: ((key << 8) >> 32) &* UInt64(truncatingIfNeeded: capacity) >> 32)
+        Int(truncatingIfNeeded: (((key << 8) >> 32) &* UInt64(truncatingIfNeeded: capacity)) >> 32)
     }
 
     private static func allocate(capacity: Int) -> (UnsafeMutablePointer<IDEntry>, Int) {
