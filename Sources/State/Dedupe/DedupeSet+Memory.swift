@@ -60,7 +60,7 @@ extension DedupeSet {
             idle = count > 0 ? 0 : idle + 1
             if idle == Self.tableCount {
                 // Nothing worth it is left; not to be found out again for every batch.
-                leastTableMemory = tableMemory + Self.tableCount * 64
+                leastTableMemory = tableMemory + Self.tableCount * MemoryLayout<IDEntry>.stride
                 return
             }
         }

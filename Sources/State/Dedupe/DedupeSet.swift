@@ -194,7 +194,8 @@ package final class DedupeSet {
     @inline(never)
     private func insertAfterGrowth(_ entry: IDEntry, _ number: Int, _ oldest: UInt32) {
         let before = tables[number].memory
-        var least = 16
+        // Tables begin with different sizes and grow by one factor: hashes fill all of them alike, and they should not all grow in one batch.
+        var least = 32 + number * 13 / Self.tableCount
         repeat {
             tables[number].rebuild(capacity: least) { Self.isRemembered($0.bucket, oldest) }
             least = tables[number].capacity * 14 / 10
