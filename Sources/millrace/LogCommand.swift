@@ -33,7 +33,7 @@ extension LogServerStatus {
         switch self {
         case .ready: nil
         case .notStarted: "starting"
-        case .offline(let reason): reason
+        case .offline(let reason), .notReady(let reason): reason
         case .stopped: "stopped"
         }
     }

@@ -97,6 +97,7 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 }
 #endif
 
+
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
 

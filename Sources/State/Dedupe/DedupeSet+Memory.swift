@@ -60,7 +60,7 @@ extension DedupeSet {
             idle = count > 0 ? 0 : idle + 1
             if idle == Self.tableCount {
                 // Nothing worth it is left; not to be found out again for every batch.
-                leastTableMemory = tableMemory + Self.tableCount * 64
+                leastTableMemory = tableMemory + Self.tableCount * MemoryLayout<IDEntry>.stride
                 return
             }
         }
@@ -170,7 +170,7 @@ extension DedupeSet {
             let end = min(start + Self.lookAhead, selection.count)
             for position in start..<end {
                 let hash = hashes[Int(selection[position])]
-                for run in spilled[Int(truncatingIfNeeded: hash.high >> 56)] { run.prefetch(IDTable.key(of: hash.high)) }
+                for run in spilled[Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)] { run.prefetch(IDTable.key(of: hash.high)) }
             }
             for position in start..<end { try findSpilled(hashes[Int(selection[position])], position) }
             start = end
@@ -180,7 +180,7 @@ extension DedupeSet {
     private func findSpilled(_ hash: Hash128, _ position: Int) throws(StateError) {
         let key = IDTable.key(of: hash.high)
         let tail = UInt32(truncatingIfNeeded: hash.low >> 32)
-        let number = Int(truncatingIfNeeded: hash.high >> 56)
+        let number = Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)
         var newest: Int64?
         for run in spilled[number] where run.mayHold(key, tail) {
             // An id comes to memory again only when it was forgotten on disk.

@@ -6,12 +6,12 @@ import CShims
 /// An id is remembered from the row that brings it first until its bucket of event time is forgotten (`BucketClock` has the rule), which
 /// duplicates do not prolong. Whether a row is a duplicate follows from the rows before it alone, not from batches, epochs or recovery.
 ///
-/// Ids are 128-bit hashes in 256 tables (`IDTable`), so that growth moves little at a time. Over the memory budget, the older ids of
+/// Ids are 128-bit hashes in 64 tables (`IDTable`), so that growth moves little at a time. Over the memory budget, the older ids of
 /// one table after another are moved to a scratch file (`SpilledIDs`). What persists is in changes: see `freeze`.
 ///
 /// Belongs to its task's worker: not for two threads at once.
 package final class DedupeSet {
-    static let tableCount = 256
+    static let tableCount = 1 << Int(IDTable.numberBits)
     /// Rows that the memory is asked for ahead of the one that is looked at.
     static let lookAhead = 24
 
@@ -129,7 +129,7 @@ package final class DedupeSet {
             let hash = hashes[row]
             let key = IDTable.key(of: hash.high)
             let tail = UInt32(truncatingIfNeeded: hash.low >> 32)
-            let number = Int(truncatingIfNeeded: hash.high >> 56)
+            let number = Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)
             let (place, isFound) = tables[number].find(key, tail)
             if isFound && Self.isRemembered(place.pointee.bucket, oldest) {
                 isDuplicate[row] = 1
@@ -168,7 +168,7 @@ package final class DedupeSet {
             let entry = IDEntry(
                 key: IDTable.key(of: hash.high), tail: UInt32(truncatingIfNeeded: hash.low >> 32),
                 bucket: UInt32(truncatingIfNeeded: bucket))
-            let number = Int(truncatingIfNeeded: hash.high >> 56)
+            let number = Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)
             let (place, isFound) = tables[number].find(entry.key, entry.tail)
             if isFound {
                 if Int32(bitPattern: entry.bucket &- place.pointee.bucket) > 0 { place.pointee = entry }
@@ -180,7 +180,7 @@ package final class DedupeSet {
 
     @inline(__always)
     private static func prefetch(_ hash: Hash128, in tables: UnsafeMutablePointer<IDTable>) {
-        let place = tables[Int(truncatingIfNeeded: hash.high >> 56)].home(of: IDTable.key(of: hash.high))
+        let place = tables[Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)].home(of: IDTable.key(of: hash.high))
         millrace_prefetch(place)
         // A search goes on for a few slots, often into the next line.
         millrace_prefetch(place + 4)
@@ -194,7 +194,8 @@ package final class DedupeSet {
     @inline(never)
     private func insertAfterGrowth(_ entry: IDEntry, _ number: Int, _ oldest: UInt32) {
         let before = tables[number].memory
-        var least = 16
+        // Tables begin with different sizes and grow by one factor: hashes fill all of them alike, and they should not all grow in one batch.
+        var least = 32 + number * 13 / Self.tableCount
         repeat {
             tables[number].rebuild(capacity: least) { Self.isRemembered($0.bucket, oldest) }
             least = tables[number].capacity * 14 / 10

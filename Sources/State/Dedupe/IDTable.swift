@@ -1,4 +1,6 @@
-/// A remembered id: 96 bits of its hash and its bucket modulo 2^32. With the table that it lies in, 104 bits tell two ids apart.
+import Glibc
+
+/// A remembered id: 96 bits of its hash and its bucket modulo 2^32. With the table that it lies in, 102 bits tell two ids apart.
 struct IDEntry {
     /// The high half of the hash; `empty` is not among them.
     var key: UInt64
@@ -9,13 +11,19 @@ struct IDEntry {
     static let empty = UInt64.max
 }
 
-/// One 256th of the remembered ids, by the top eight bits of the hash: open addressing with linear probing, the entries in the
+/// One 64th of the remembered ids, by the top bits of the hash: open addressing with linear probing, the entries in the
 /// order of their hashes.
 ///
 /// An entry's slot grows with its hash, so keeping a run of occupied slots in order makes the whole table sorted: a search for what is not there
 /// ends at the first larger hash, a table is rebuilt by one sequential pass, and what is spilled is sorted already. At most 80% of
 /// the slots are used; growth is by 1.4: an id takes 20 to 28 bytes.
 struct IDTable {
+    /// Bits of the hash that say which table: few, so that a large set's tables are larger than the processor's huge pages (without those,
+    /// every look-up waits for a page table), and many, so that rebuilding one is no long pause.
+    static let numberBits: UInt64 = 6
+    static let firstBitOfNumber: UInt64 = 64 - numberBits
+    private static let hugePage = 2 << 20
+
     private(set) var slots: UnsafeMutablePointer<IDEntry>
     /// Slots that a hash maps to; after them are some more for those pushed beyond the end, and one that stays empty.
     private(set) var capacity: Int
@@ -30,7 +38,7 @@ struct IDTable {
         limit = 0
     }
 
-    func deallocate() { slots.deallocate() }
+    func deallocate() { free(slots) }
 
     /// Bytes.
     var memory: Int { (slotCount + 1) * MemoryLayout<IDEntry>.stride }
@@ -58,10 +66,10 @@ struct IDTable {
     /// - Returns: false when there is no room: rebuild the table and find again.
     mutating func insert(_ entry: IDEntry, at place: UnsafeMutablePointer<IDEntry>) -> Bool {
         guard count < limit else { return false }
-        var free = place
-        while free.pointee.key != IDEntry.empty { free += 1 }
-        guard free - slots < slotCount else { return false }
-        (place + 1).update(from: place, count: free - place)
+        var gap = place
+        while gap.pointee.key != IDEntry.empty { gap += 1 }
+        guard gap - slots < slotCount else { return false }
+        (place + 1).update(from: place, count: gap - place)
         place.pointee = entry
         count += 1
         return true
@@ -89,7 +97,7 @@ struct IDTable {
                 next = place + 1
             }
             if next <= newSlotCount {
-                slots.deallocate()
+                free(slots)
                 slots = new
                 slotCount = newSlotCount
                 capacity = wanted
@@ -98,7 +106,7 @@ struct IDTable {
                 return
             }
             // Hashes are not that uneven by chance; whatever the reason, more room helps.
-            new.deallocate()
+            free(new)
             wanted = wanted * 14 / 10 + 1
         }
     }
@@ -111,12 +119,20 @@ struct IDTable {
 
     @inline(__always)
     private static func home(of key: UInt64, _ capacity: Int) -> Int {
-        Int(truncatingIfNeeded: ((key << 8) >> 32) &* UInt64(truncatingIfNeeded: capacity) >> 32)
+        Int(truncatingIfNeeded: (((key << IDTable.numberBits) >> 32) &* UInt64(truncatingIfNeeded: capacity)) >> 32)
     }
 
     private static func allocate(capacity: Int) -> (UnsafeMutablePointer<IDEntry>, Int) {
         let slotCount = capacity == 0 ? 0 : capacity + 24 + capacity / 64
-        let slots = UnsafeMutablePointer<IDEntry>.allocate(capacity: slotCount + 1)
+        let byteCount = (slotCount + 1) * MemoryLayout<IDEntry>.stride
+        var memory: UnsafeMutableRawPointer?
+        let isLarge = byteCount >= hugePage
+        guard posix_memalign(&memory, isLarge ? hugePage : 64, byteCount) == 0, let memory else {
+            preconditionFailure("out of memory: \(byteCount) bytes for remembered ids")
+        }
+        // Advice only: without huge pages it is slower.
+        if isLarge { _ = madvise(memory, byteCount, MADV_HUGEPAGE) }
+        let slots = memory.bindMemory(to: IDEntry.self, capacity: slotCount + 1)
         slots.initialize(repeating: IDEntry(key: IDEntry.empty, tail: 0, bucket: 0), count: slotCount + 1)
         return (slots, slotCount)
     }

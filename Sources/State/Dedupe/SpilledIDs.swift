@@ -98,7 +98,7 @@ final class SpilledIDs {
     }
 
     private func block(of key: UInt64) -> UnsafeMutablePointer<UInt64> {
-        blocks + Int(truncatingIfNeeded: ((key << 8) >> 32) &* UInt64(truncatingIfNeeded: blockCount) >> 32) * 8
+        blocks + Int(truncatingIfNeeded: (((key << IDTable.numberBits) >> 32) &* UInt64(truncatingIfNeeded: blockCount)) >> 32) * 8
     }
 
     /// 54 bits that the place of the block does not depend on.

@@ -59,6 +59,8 @@ struct Rows {
         var jump: Int64
         var disorder: Int64
         var ids: Int
+        /// The ids lie in so many of the tables.
+        var tables: UInt64 = 256
         var rounds = 60
         var rows = 300
 
@@ -70,10 +72,10 @@ struct Rows {
 
     static let scenarios = [
         Scenario(name: "all in memory", within: 60 * second, budget: 1 << 30, step: second / 50, jump: 30 * second, disorder: 20 * second, ids: 4_000),
-        Scenario(name: "everything spilled", within: 60 * second, budget: 0, step: second / 50, jump: 30 * second, disorder: 20 * second, ids: 4_000),
-        Scenario(name: "some spilled", within: 3_600 * second, budget: 450_000, step: second, jump: 1_000 * second, disorder: 600 * second, ids: 20_000, rounds: 120),
-        Scenario(name: "the shortest buckets, and years between rows", within: 16_000, budget: 1 << 30, step: 1_000, jump: 400 * day, disorder: 30 * day, ids: 300),
-        Scenario(name: "the same, spilled", within: 16_000, budget: 0, step: 1_000, jump: 30 * day, disorder: 20 * day, ids: 300),
+        Scenario(name: "everything spilled", within: 60 * second, budget: 0, step: second / 50, jump: 30 * second, disorder: 20 * second, ids: 4_000, tables: 3),
+        Scenario(name: "some spilled", within: 3_600 * second, budget: 40_000, step: second, jump: 1_000 * second, disorder: 600 * second, ids: 20_000, tables: 10, rounds: 120),
+        Scenario(name: "the shortest buckets, and years between rows", within: 16_000, budget: 1 << 30, step: 1_000, jump: 400 * day, disorder: 20 * day, ids: 300),
+        Scenario(name: "the same, spilled", within: 16_000, budget: 0, step: 1_000, jump: day, disorder: 20 * day, ids: 4_000, tables: 1),
         Scenario(name: "shorter than a bucket", within: 1, budget: 1 << 30, step: 300, jump: second, disorder: 3_000, ids: 50),
     ]
 
@@ -106,7 +108,8 @@ struct Rows {
                 if Int.random(in: 0..<200, using: &random) == 0 { now += Int64.random(in: 0...scenario.jump, using: &random) }
                 let number = UInt64(Int.random(in: 0..<scenario.ids, using: &random))
                 // Few of the tables, a few hashes at the ends of the range, and pairs that differ in one half only.
-                let high = number < 4 ? UInt64.max - number / 2 : (number / 2) &* 0x9E37_79B9_7F4A_7C15
+                let spread = (number / 2) &* 0x9E37_79B9_7F4A_7C15
+                let high = number < 4 ? UInt64.max - number / 2 : ((spread >> 56) % scenario.tables) << 56 | (spread << 8) >> 8
                 let low = (number &* 0xD134_2543_DE82_EF95) | 1
                 rows.hashes.append(Hash128(low: low, high: high))
                 let eventTime = now - Int64.random(in: 0...(scenario.disorder * 5 / 4 + 1), using: &random)
@@ -148,7 +151,7 @@ struct Rows {
         }
         #expect(duplicates > 0)
         print("\(duplicates) duplicates, \(spilled) spilled, \(set.count) held in \(set.memory) bytes")
-        if scenario.budget == 0 { #expect(spilled > 0) }
+        if scenario.budget < 1 << 20 { #expect(spilled > 0) }
     }
 
     @Test func `forgotten buckets are deleted, and those alone`() throws {
@@ -242,7 +245,7 @@ struct Rows {
                 for row in 0..<batch { rows.hashes[row] = Hash128(low: random.next(), high: random.next()) }
                 seeds.append(rows.hashes[7].high)
                 var flags: [UInt8] = []
-                let spent = try ContinuousClock().measure { flags = try rows.insert(into: set) }
+                let spent = try cpuTime { flags = try rows.insert(into: set) }
                 sum += spent
                 worst = max(worst, spent)
                 #expect(flags[0] == 0)
@@ -253,20 +256,25 @@ struct Rows {
                     if done > total / 4 { worstBytes = max(worstBytes, Double(set.memory) / Double(done)) }
                 }
             }
-            print("\(total) new ids, budget \(budget): \(sum / done) an id, longest batch of \(batch) \(worst), at most \(worstBytes) bytes an id, \(set.spilledCount) spilled")
+            let perID = sum / done
+            print("\(total) new ids, budget \(budget): \(perID) an id, longest batch of \(batch) \(worst), at most \(worstBytes) bytes an id, \(set.spilledCount) spilled")
             // The stream once more, for its duplicates: every one is found.
             random = SplitMix64(seed: 11)
             sum = .zero
             var found = 0
             for _ in 0..<100 {
                 for row in 0..<batch { rows.hashes[row] = Hash128(low: random.next(), high: random.next()) }
-                let spent = try ContinuousClock().measure { found += try rows.insert(into: set).reduce(0) { $0 + Int($1) } }
+                let spent = try cpuTime { found += try rows.insert(into: set).reduce(0) { $0 + Int($1) } }
                 sum += spent
                 if found < batch { break }
             }
             print("duplicates: \(sum / max(found, 1)) an id, \(found) found")
             #expect(found == min(100, done / batch) * batch)
             #expect(worstBytes < 30)
+            #if !DEBUG
+                // Far above what it takes: catches a search that walks.
+                #expect(perID < .microseconds(1))
+            #endif
         }
     }
 }

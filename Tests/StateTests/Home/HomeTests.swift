@@ -350,7 +350,7 @@ struct Chain {
         }
         let header = DeltaHeader(job: "job", task: "clicks-0", reference: DeltaReference(epoch: 1, id: 1), parent: nil)
         let delta = try DeltaFile(decoding: DeltaFile.encode(header, changes), name: "x")
-        let applying = try ContinuousClock().measure { try home.apply([delta]) }
+        let applying = try cpuTime { try home.apply([delta]) }
         print("apply with timers: \(applying / count) an entry")
         let asked = keys.prefix(10_000).map { "user-id-".utf8 + withUnsafeBytes(of: $0, Array.init) }
             .sorted { $0.lexicographicallyPrecedes($1) }
@@ -359,7 +359,7 @@ struct Chain {
             let all = asked.flatMap { $0 }
             let reading = try all.withUnsafeBytes { bytes in
                 let pointers = (0..<asked.count).map { UnsafeRawBufferPointer(rebasing: bytes[($0 * 16)..<($0 * 16 + 16)]) }
-                return try ContinuousClock().measure {
+                return try cpuTime {
                     try home.multiGet(16, pointers, areSorted: true) { _, value in found += value == nil ? 0 : 1 }
                 }
             }
