@@ -91,7 +91,6 @@ let package = Package(
         tests(
             "KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaClient"),
         tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
-        tests("AdminTests", "Admin", "Telemetry"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11,

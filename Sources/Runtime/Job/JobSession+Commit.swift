@@ -81,10 +81,11 @@ extension JobSession {
                 throw RuntimeFailure(remedy: .fail, description: "stopped without a last commit: a worker did not end its batch in time")
             }
             for answer in reply.wait(until: Date(timeIntervalSinceNow: 0.5)) {
-                answers += 1
                 switch answer {
                 case .failed(_, let failure): throw failure
+                case .outOfRange: break
                 case .froze(_, let tasks):
+                    answers += 1
                     for content in tasks {
                         frozen[content.task] = PreparedTask(
                             content: content, delta: DeltaReference(epoch: epoch, id: UInt64.random(in: 1...UInt64.max)))
@@ -304,8 +305,6 @@ extension JobSession {
                 deferred.append(event)
             }
         }
-        for reply in failures.drain() {
-            if case .failed(_, let failure) = reply { throw failure }
-        }
+        try look(at: failures.drain())
     }
 }

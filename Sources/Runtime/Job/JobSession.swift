@@ -130,9 +130,7 @@ final class JobSession {
         if let event = deferred.isEmpty ? consumer.poll(timeout: min(max(nextCommit - now, .zero), .milliseconds(100))) : deferred.removeFirst() {
             try handle(event)
         }
-        for reply in failures.drain() {
-            if case .failed(_, let failure) = reply { throw failure }
-        }
+        try look(at: failures.drain())
         try maintenance.finished { result, task throws(RuntimeFailure) in try flushed(result, task) }
         let isAsked = context.requests.takeCommitRequest()
         if isAsked || ContinuousClock.now >= nextCommit {
@@ -145,6 +143,51 @@ final class JobSession {
             adoptIdleWatermarks()
             report()
             try endIfDone()
+        }
+    }
+
+    /// What workers say between freezes.
+    func look(at replies: [WorkerReply]) throws(RuntimeFailure) {
+        for reply in replies {
+            switch reply {
+            case .failed(_, let failure): throw failure
+            case .outOfRange(let partition, let reason): try reposition(partition, reason)
+            case .froze: break
+            }
+        }
+    }
+
+    /// The offset that `partition` is to be read from is not there: never reset in silence.
+    private func reposition(_ partition: TopicPartition, _ reason: String) throws(RuntimeFailure) {
+        let id = taskID(partition)
+        guard let source = plan.sources.first(where: { $0.topic == partition.topic }), let task = owned[id] else { return }
+        let ends = try asking { () throws(KafkaClientError) in try self.consumer.watermarks(of: partition, timeout: .seconds(10)) }
+        let position: Int64
+        switch source.onOffsetOutOfRange {
+        case .fail:
+            throw RuntimeFailure(
+                remedy: .fail,
+                description: "the log no longer has the offset that \(partition) is to be read from (it has \(ends.low) to "
+                    + "\(ends.lastStableOffset)): \(reason). Records were deleted before they were processed, or the topic was made anew; set "
+                    + "`on_offset_out_of_range` of source `\(source.name)` to earliest or latest to go on without them")
+        case .earliest: position = ends.low
+        case .latest: position = ends.lastStableOffset
+        }
+        context.log.warn(
+            "offset out of range; going on elsewhere, as the job file says",
+            ["task": .string(id.name), "from": .integer(Int(task.progress.position)), "to": .integer(Int(position))])
+        let queue = workers[task.worker].queue
+        try asking { () throws(KafkaClientError) in try self.consumer.end([partition]) }
+        workers[task.worker].send(.resume(id, at: position))
+        try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: .offset(position), on: queue) }
+    }
+
+    /// A question to Kafka without which the session cannot go on.
+    private func asking<Answer>(_ question: () throws(KafkaClientError) -> Answer) throws(RuntimeFailure) -> Answer {
+        do throws(KafkaClientError) {
+            return try question()
+        } catch {
+            throw RuntimeFailure(error)
         }
     }
 

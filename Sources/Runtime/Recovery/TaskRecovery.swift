@@ -113,70 +113,46 @@ extension JobSession {
     private func chain(
         _ id: TaskID, from newest: DeltaFile, home: Home
     ) throws(StateError) -> (deltas: [DeltaFile], links: [DeltaChain.Link]) {
-        let snapshots = try snapshots(of: id)
-        var base = try homeReference(id, home)
-        var deltas: [DeltaFile] = []
-        var links: [DeltaChain.Link] = []
-        var next = newest
-        while true {
-            let reference = next.header.reference
-            if base == reference { break }
-            if base == nil, let snapshot = snapshots[reference] {
-                try replace(home, id, by: snapshot)
-                base = reference
-                break
-            }
-            deltas.append(next)
-            links.append(.init(reference: reference, bytes: next.changeByteCount))
-            guard let parent = next.header.parent else {
-                if base != nil { try replace(home, id, by: nil) }
-                break
-            }
-            if base == parent { break }
-            if base == nil, let snapshot = snapshots[parent] {
-                try replace(home, id, by: snapshot)
-                break
-            }
+        // Newest first, as far back as there are deltas; the last one's parent is on the chain too.
+        var deltas = [newest]
+        var references = [newest.header.reference]
+        while let parent = deltas.last?.header.parent {
+            references.append(parent)
             let name = DeltaChain.name(parent, job: plan.name, task: id)
-            if try settings.storage.get(name) == nil {
-                guard base != nil else {
-                    throw StateError(
-                        .missing, name, "the delta of epoch \(parent.epoch) is needed, and neither it nor a snapshot of it is there",
-                        remedy: "restore the task's directory in the checkpoint storage from a backup")
-                }
-                // The home is of another chain: go again without it.
-                try replace(home, id, by: nil)
-                base = nil
-                deltas = []
-                links = []
-                next = newest
-                continue
-            }
-            next = try DeltaFile.load(parent, job: plan.name, task: id, from: settings.storage)
+            guard let bytes = try settings.storage.get(name) else { break }
+            let delta = try DeltaFile(decoding: bytes, name: name)
+            try delta.check(job: plan.name, task: id.name, reference: parent)
+            deltas.append(delta)
         }
-        return (deltas.reversed(), links.reversed())
+        let base = try base(id, home, references)
+        if base == nil, let missing = deltas.last?.header.parent {
+            throw StateError(
+                .missing, DeltaChain.name(missing, job: plan.name, task: id),
+                "the delta of epoch \(missing.epoch) is needed, and neither it nor a snapshot of it is there",
+                remedy: "restore the task's directory in the checkpoint storage from a backup")
+        }
+        let missed = deltas.prefix { $0.header.reference != base }.reversed()
+        return (Array(missed), missed.map { .init(reference: $0.header.reference, bytes: $0.changeByteCount) })
     }
 
-    /// What the local home is complete to; a home that cannot be read is as good as none.
-    private func homeReference(_ id: TaskID, _ home: Home) throws(StateError) -> DeltaReference? {
+    /// What the home holds of the chain, after a snapshot took its place if need be; nil when it is empty.
+    private func base(
+        _ id: TaskID, _ home: Home, _ references: [DeltaReference]
+    ) throws(StateError) -> DeltaReference? {
         do throws(StateError) {
-            return try home.completeTo()
+            if let found = try home.usable(isOnChain: { references.contains($0) }) { return found }
         } catch {
             context.log.warn("the local state is not usable and will be restored", ["task": .string(id.name), "error": .string("\(error)")])
-            try replace(home, id, by: nil)
-            return nil
         }
+        let snapshots = try snapshots(of: id)
+        let found = references.first { snapshots[$0] != nil }
+        try replace(home, id, by: found.flatMap { snapshots[$0] })
+        return found
     }
 
     private func replace(_ home: Home, _ id: TaskID, by snapshot: String?) throws(StateError) {
-        home.close()
-        let directory = context.localDirectory(id)
-        do {
-            if FileManager.default.fileExists(atPath: directory) { try FileManager.default.removeItem(atPath: directory) }
-        } catch {
-            throw StateError(.inputOutput, directory, "cannot be removed: \(error)", remedy: "remove it; it is only a cache")
-        }
-        if let snapshot { try settings.storage.getDirectory(snapshot, to: directory) }
+        try home.remove()
+        if let snapshot { try settings.storage.getDirectory(snapshot, to: home.directory) }
     }
 
     /// Snapshots of a task by what they are complete to.

@@ -214,6 +214,13 @@ final class Task {
         progress.isCaughtUp = true
     }
 
+    /// What lay before `position` is gone from the log, or is to be passed over, as the job file allows.
+    func resume(at position: Int64) {
+        self.position = position
+        hasChanged = true
+        progress.position = position
+    }
+
     /// An idle partition takes the watermark of the others. Never back.
     func advance(to watermark: Int64) throws(RuntimeFailure) {
         guard watermark > self.watermark else { return }

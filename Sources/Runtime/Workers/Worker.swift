@@ -20,7 +20,7 @@ final class Worker: Sendable {
     private let thread = Mutex<NamedThread?>(nil)
 
     /// - Parameters:
-    ///   - failures: gets at most one failure; the worker then does nothing but answer freezes with it.
+    ///   - failures: gets what comes up between freezes. After a failure the worker does nothing but answer freezes with it.
     ///   - onPressure: called when the open epoch has grown so large that it should be committed now.
     init(index: Int, queue: WorkerQueue, failures: Mailbox<WorkerReply>, onPressure: @escaping @Sendable () -> Void) {
         self.index = index
@@ -108,10 +108,8 @@ final class Worker: Sendable {
             tasks[partition]?.reachEnd(offset)
             return 0
         case .offsetOutOfRange(let partition, let error):
-            throw RuntimeFailure(
-                remedy: .fail,
-                description: "the log no longer has the offset that \(partition) is to be read from: \(error). Records were deleted "
-                    + "before they were processed; set `on_offset_out_of_range` to earliest or latest to go on without them")
+            failures.send(.outOfRange(partition, "\(error)"))
+            return 0
         case .failure(let partition, let error):
             // librdkafka goes on by itself; what is lasting shows as lag and in the client's log.
             if error.isFatal {
@@ -139,6 +137,8 @@ final class Worker: Sendable {
             for task in tasks.values where task.id == id { task.flushed(upTo: epoch) }
         case .advance(let id, let watermark):
             for task in tasks.values where task.id == id { try task.advance(to: watermark) }
+        case .resume(let id, let position):
+            for task in tasks.values where task.id == id { task.resume(at: position) }
         case .closeWindows:
             for task in tasks.values { try task.closeWindows() }
         case .adopt, .freeze, .drop, .stop:

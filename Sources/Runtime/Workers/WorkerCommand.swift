@@ -10,6 +10,8 @@ enum WorkerCommand: Sendable {
     case flushed(TaskID, epoch: Int)
     /// An idle partition adopts the watermark of the active ones.
     case advance(TaskID, watermark: Int64)
+    /// The partition is read from this offset on: the one that was wanted is no longer there.
+    case resume(TaskID, at: Int64)
     /// Closes every open window, as if time went on for ever: the end of a bounded run.
     case closeWindows
     /// Forgets these tasks; what they did since the last commit is somebody else's to do again.
@@ -18,6 +20,8 @@ enum WorkerCommand: Sendable {
 }
 
 enum WorkerReply: Sendable {
+    /// The log does not have the offset that the partition is to be read from; nothing more comes from it.
+    case outOfRange(TopicPartition, String)
     case froze(worker: Int, tasks: [FrozenTask])
     case failed(worker: Int, RuntimeFailure)
 }
