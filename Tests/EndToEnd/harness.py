@@ -12,6 +12,7 @@ import urllib.request
 import duckdb
 import pyarrow.dataset
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("MILLRACE_BINARY", ROOT / ".build/release/millrace"))
@@ -161,6 +162,13 @@ class Site:
     def deltas(self):
         """The delta files of the checkpoint storage, oldest first for each task."""
         return sorted((self.directory / "data/checkpoints").rglob("*.delta"))
+
+    def create(self, *topics, partitions=4, config=None):
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        made = admin.create_topics(
+            [NewTopic(topic, partitions, 1, config=config or {}) for topic in topics])
+        for future in made.values():
+            future.result(30)
 
     def produce(self, topic, records, **settings):
         """Records are (key, value) or (key, value, keyword arguments)."""

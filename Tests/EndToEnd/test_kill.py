@@ -252,6 +252,7 @@ def test_a_stop_commits_everything_consumed_and_a_restart_goes_on(site):
     clicks = Clicks(1)
     records = [clicks.next() for _ in range(4_000)]
     # Nothing is committed before the end unless the stop does it.
+    log.create("clicks")
     s = site(job("stopped", log.brokers), log=False, brokers=log.brokers, interval="1h")
     process = s.start_job()
     s.await_ready(process)

@@ -48,12 +48,11 @@ final class Worker: Sendable {
         var failure: RuntimeFailure?
         var epochBytes = 0
         var hasAsked = false
-        while true {
-            let isPaused = failure != nil || epochBytes >= Self.epochBytesMax || tasks.values.contains { $0.mustWait }
-            let commands = isPaused ? mailbox.wait(until: Date(timeIntervalSinceNow: 0.1)) : mailbox.drain()
+        /// False when the worker is to end.
+        func perform(_ commands: [WorkerCommand]) -> Bool {
             for command in commands {
                 switch command {
-                case .stop: return
+                case .stop: return false
                 case .adopt(let handle): tasks[handle.task.partition] = handle.task
                 case .freeze(let epoch, let releasing, let rollAll, let reply):
                     if let failure {
@@ -72,21 +71,30 @@ final class Worker: Sendable {
                     tasks = tasks.filter { !dropped.contains($0.value.id) }
                 default:
                     do throws(RuntimeFailure) {
-                        try perform(command, tasks)
+                        try self.perform(command, tasks)
                     } catch {
                         failure = error
                         failures.send(.failed(worker: index, error))
                     }
                 }
             }
-            guard failure == nil else { continue }
-            if epochBytes >= Self.epochBytesMax {
-                if !hasAsked { onPressure() }
-                hasAsked = true
+            return true
+        }
+        while true {
+            let isFull = epochBytes >= Self.epochBytesMax
+            if failure != nil || isFull || tasks.values.contains(where: { $0.mustWait }) {
+                if isFull, failure == nil, !hasAsked {
+                    onPressure()
+                    hasAsked = true
+                }
+                guard perform(mailbox.wait(until: Date(timeIntervalSinceNow: 0.1))) else { return }
                 continue
             }
-            if tasks.values.contains(where: { $0.mustWait }) { continue }
             let batch = queue.consume(max: Self.recordsMax, timeout: .milliseconds(100))
+            // After taking records, not before: a task is sent before its partition is begun, so whatever was taken has its
+            // task here or in the mailbox. The other way round, the first records of a task could come to nobody.
+            guard perform(mailbox.drain()) else { return }
+            guard failure == nil else { continue }
             do throws(RuntimeFailure) {
                 for item in batch.items { epochBytes += try process(item, batch, tasks) }
             } catch {
