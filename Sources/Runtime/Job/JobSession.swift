@@ -17,6 +17,8 @@ final class JobSession {
         var progress: TaskProgress
         var home: Home
         var chain: DeltaChain
+        /// The offset that it began at.
+        var start: Int64
         /// Since when nothing is known of it: for idleness before the first record.
         var since: ContinuousClock.Instant
         var lastStableOffset: Int64?
@@ -201,7 +203,7 @@ final class JobSession {
             for partition in partitions.sorted() {
                 if let task = try restore(partition) { recovered.append((partition, task)) }
             }
-            for (partition, task) in recovered { try start(task, partition) }
+            try start(recovered)
             context.board.update { $0.notReady = nil }
         case .revoke(let partitions):
             let tasks = Set(partitions.map(taskID))
@@ -246,22 +248,31 @@ final class JobSession {
         return recovered
     }
 
-    /// Gives a restored task to its worker and lets its records flow.
-    private func start(_ recovered: RecoveredTask, _ partition: TopicPartition) throws(RuntimeFailure) {
-        let id = recovered.task.id
-        let worker = Int(partition.partition) % workers.count
-        owned[id] = Owned(
-            partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
-            since: .now)
-        machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
-        let position = recovered.task.progress.position
-        starts[partition] = position
-        recovered.task.end = ends?[partition]
-        workers[worker].send(.adopt(TaskHandle(task: recovered.task)))
-        do throws(KafkaClientError) {
-            try consumer.begin(partition, at: .offset(position), on: workers[worker].queue)
-        } catch {
-            throw RuntimeFailure(error)
+    /// Gives restored tasks to their workers and then lets their records flow.
+    private func start(_ recovered: [(partition: TopicPartition, task: RecoveredTask)]) throws(RuntimeFailure) {
+        let reply = Mailbox<TaskID>()
+        for (partition, recovered) in recovered {
+            let id = recovered.task.id
+            let worker = Int(partition.partition) % workers.count
+            let position = recovered.task.progress.position
+            owned[id] = Owned(
+                partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
+                start: position, since: .now)
+            machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
+            starts[partition] = position
+            recovered.task.end = ends?[partition]
+            workers[worker].send(.adopt(TaskHandle(task: recovered.task), reply: reply))
+        }
+        var taken = 0
+        while taken < recovered.count {
+            if context.requests.isGraceOver { throw RuntimeFailure(remedy: .fail, description: "stopped before its tasks ran") }
+            taken += reply.wait(until: Date(timeIntervalSinceNow: 0.5)).count
+        }
+        for (partition, _) in recovered {
+            let id = taskID(partition)
+            guard let task = owned[id] else { continue }
+            let queue = workers[task.worker].queue
+            try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: .offset(task.start), on: queue) }
         }
     }
 

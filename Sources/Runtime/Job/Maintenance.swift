@@ -142,8 +142,12 @@ extension DeltaFile {
                 .missing, name, "the delta of epoch \(reference.epoch) is committed and not in the checkpoint storage",
                 remedy: "restore it from a backup; without it, the group's offsets would have to be reset and the state dropped")
         }
-        let file = try DeltaFile(decoding: bytes, name: name)
-        try file.check(job: job, task: task.name, reference: reference)
-        return file
+        do throws(StateError) {
+            let file = try DeltaFile(decoding: bytes, name: name)
+            try file.check(job: job, task: task.name, reference: reference)
+            return file
+        } catch {
+            throw StateError(error.kind, error.place, "the committed delta of epoch \(reference.epoch): \(error.problem)", remedy: error.remedy)
+        }
     }
 }

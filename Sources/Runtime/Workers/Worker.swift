@@ -48,12 +48,18 @@ final class Worker: Sendable {
         var failure: RuntimeFailure?
         var epochBytes = 0
         var hasAsked = false
+        // A partition is begun only after its task was taken over here. So records of it that were taken before can only be those
+        // of a former life of the partition on this worker: nobody's any more.
+        var fresh: Set<TopicPartition> = []
         /// False when the worker is to end.
         func perform(_ commands: [WorkerCommand]) -> Bool {
             for command in commands {
                 switch command {
                 case .stop: return false
-                case .adopt(let handle): tasks[handle.task.partition] = handle.task
+                case .adopt(let handle, let reply):
+                    tasks[handle.task.partition] = handle.task
+                    fresh.insert(handle.task.partition)
+                    reply.send(handle.task.id)
                 case .freeze(let epoch, let releasing, let rollAll, let reply):
                     if let failure {
                         reply.send(.failed(worker: index, failure))
@@ -81,6 +87,7 @@ final class Worker: Sendable {
             return true
         }
         while true {
+            fresh = []
             let isFull = epochBytes >= Self.epochBytesMax
             if failure != nil || isFull || tasks.values.contains(where: { $0.mustWait }) {
                 if isFull, failure == nil, !hasAsked {
@@ -91,12 +98,10 @@ final class Worker: Sendable {
                 continue
             }
             let batch = queue.consume(max: Self.recordsMax, timeout: .milliseconds(100))
-            // After taking records, not before: a task is sent before its partition is begun, so whatever was taken has its
-            // task here or in the mailbox. The other way round, the first records of a task could come to nobody.
             guard perform(mailbox.drain()) else { return }
             guard failure == nil else { continue }
             do throws(RuntimeFailure) {
-                for item in batch.items { epochBytes += try process(item, batch, tasks) }
+                for item in batch.items where !fresh.contains(item.partition) { epochBytes += try process(item, batch, tasks) }
             } catch {
                 failure = error
                 failures.send(.failed(worker: index, error))
@@ -151,6 +156,17 @@ final class Worker: Sendable {
             for task in tasks.values { try task.closeWindows() }
         case .adopt, .freeze, .drop, .stop:
             break
+        }
+    }
+}
+
+extension BatchItem {
+    /// What it is about; a partition that cannot be for what is about none.
+    fileprivate var partition: TopicPartition {
+        switch self {
+        case .records(let run): run.partition
+        case .endOfPartition(let partition, _), .offsetOutOfRange(let partition, _): partition
+        case .failure(let partition, _): partition ?? TopicPartition("", -1)
         }
     }
 }

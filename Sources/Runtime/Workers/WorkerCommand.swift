@@ -2,8 +2,8 @@ import KafkaClient
 
 /// What the job's thread asks of a worker. Commands are done in order, between two batches.
 enum WorkerCommand: Sendable {
-    /// Runs the task from now on. Its partition is begun on the worker's queue afterwards.
-    case adopt(TaskHandle)
+    /// Runs the task from now on, and says so. Its partition is begun on the worker's queue only then.
+    case adopt(TaskHandle, reply: Mailbox<TaskID>)
     /// Ends the open epoch: every changed task is frozen and sent to `reply`. Tasks in `releasing` leave the worker with it.
     case freeze(epoch: Int, releasing: Set<TaskID>, rollAll: Bool, reply: Mailbox<WorkerReply>)
     /// The home of the task is complete up to the epoch: what has not changed since may be evicted.
