@@ -107,7 +107,7 @@ struct WindowModel {
     private func add(_ row: TestRow, to window: inout Window) {
         window.rows.rows.append((row, offset))
         for (index, aggregate) in definition.aggregates.enumerated() where takes(aggregate, row) {
-            if aggregate.argument == TestColumn.ratio { window.rows.doubles[index] += row.ratio! }
+            if aggregate.argument == TestColumn.ratio { window.rows.doubles[index] += row.ratio ?? 0 }
         }
     }
 
