@@ -59,6 +59,10 @@ private func daemon(_ text: String) throws -> DaemonFile {
     ("htp: {}", "1:1: unknown key `htp`; did you mean `http`?"),
     ("http: {listen: 8080}", "1:16: expected an address such as 127.0.0.1:8080, found `8080`"),
     ("http: {listen: \"host:70000\"}", "1:16: expected an address such as 127.0.0.1:8080, found `host:70000`"),
+    (
+        "http: {listen: \"0.0.0.0:8080\"}",
+        "1:16: others than this machine can reach 0.0.0.0: add a `token`, or `insecure: true` if something else keeps them out"
+    ),
     ("http: {token: short}", "1:15: `token` has to be 16 to 1024 visible ASCII characters without spaces"),
     ("http: {tls: {certificate: a}}", "1:13: `tls` has no `key`"),
     (

@@ -37,11 +37,19 @@ struct DaemonFileReader {
     private func http(_ node: YAMLNode, _ http: inout HTTPSettings) {
         guard
             let section = Section(
-                node, "`http`", keys: ["listen", "tls", "token"], foreign: ["address": "listen", "port": "listen", "auth": "token"],
+                node, "`http`", keys: ["listen", "tls", "token", "insecure"], foreign: ["address": "listen", "port": "listen", "auth": "token"],
                 diagnostics)
         else { return }
-        if let address = section["listen"].flatMap({ diagnostics.address($0) }) { http.listen = address }
         if let node = section["token"] { http.token = token(node) }
+        let isInsecure = section["insecure"].flatMap { diagnostics.scalar($0, "`insecure`") }.map { $0.text == "true" } ?? false
+        if let node = section["listen"], let address = diagnostics.address(node) {
+            http.listen = address
+            if !address.isLoopback, section["token"] == nil, !isInsecure {
+                diagnostics.report(
+                    node,
+                    "others than this machine can reach \(address.host): add a `token`, or `insecure: true` if something else keeps them out")
+            }
+        }
         guard let node = section["tls"],
             let tls = Section(
                 node, "`tls`", keys: ["certificate", "key"], foreign: ["cert": "certificate"], diagnostics)
