@@ -8,7 +8,7 @@ struct DeltaChain: Sendable {
     }
 
     /// After a flush at the latest, so that neither memory nor a recovery has to bear more.
-    static let bytesMax = 64 << 20
+    static let bytesMax = 128 << 20
     static let linksMax = 1_000
 
     let job: String

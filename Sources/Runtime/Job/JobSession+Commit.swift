@@ -109,7 +109,8 @@ extension JobSession {
                     }
                 }
                 let header = header(of: task, parent: owner.chain.tip)
-                let bytes = DeltaFile.encode(header, task.content.changes)
+                // Mostly hashes and numbers: a higher level costs time and saves next to nothing.
+                let bytes = DeltaFile.encode(header, task.content.changes, level: -5)
                 try settings.storage.put(bytes, as: DeltaChain.name(task.delta, job: plan.name, task: id))
                 task.deltaBytes = bytes.count
                 task.isStored = true
