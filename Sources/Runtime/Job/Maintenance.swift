@@ -142,12 +142,20 @@ extension DeltaFile {
                 .missing, name, "the delta of epoch \(reference.epoch) is committed and not in the checkpoint storage",
                 remedy: "restore it from a backup; without it, the group's offsets would have to be reset and the state dropped")
         }
+        return try decode(bytes, name, reference, job: job, task: task)
+    }
+
+    /// The delta of a task, which has to be the one that is referred to.
+    static func decode(
+        _ bytes: [UInt8], _ name: String, _ reference: DeltaReference, job: String, task: TaskID
+    ) throws(StateError) -> DeltaFile {
         do throws(StateError) {
             let file = try DeltaFile(decoding: bytes, name: name)
             try file.check(job: job, task: task.name, reference: reference)
             return file
         } catch {
-            throw StateError(error.kind, error.place, "the committed delta of epoch \(reference.epoch): \(error.problem)", remedy: error.remedy)
+            throw StateError(
+                error.kind, error.place, "the committed delta of epoch \(reference.epoch): \(error.problem)", remedy: error.remedy)
         }
     }
 }

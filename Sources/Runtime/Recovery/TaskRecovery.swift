@@ -120,9 +120,7 @@ extension JobSession {
             references.append(parent)
             let name = DeltaChain.name(parent, job: plan.name, task: id)
             guard let bytes = try settings.storage.get(name) else { break }
-            let delta = try DeltaFile(decoding: bytes, name: name)
-            try delta.check(job: plan.name, task: id.name, reference: parent)
-            deltas.append(delta)
+            deltas.append(try DeltaFile.decode(bytes, name, parent, job: plan.name, task: id))
         }
         let base = try base(id, home, references)
         if base == nil, let missing = deltas.last?.header.parent {
@@ -145,14 +143,28 @@ extension JobSession {
             context.log.warn("the local state is not usable and will be restored", ["task": .string(id.name), "error": .string("\(error)")])
         }
         let snapshots = try snapshots(of: id)
-        let found = references.first { snapshots[$0] != nil }
-        try replace(home, id, by: found.flatMap { snapshots[$0] })
+        try home.remove()
+        guard let found = references.first(where: { snapshots[$0] != nil }), let snapshot = snapshots[found] else { return nil }
+        try settings.storage.getDirectory(snapshot, to: home.directory)
+        try check(home, against: found, snapshot)
         return found
     }
 
-    private func replace(_ home: Home, _ id: TaskID, by snapshot: String?) throws(StateError) {
-        try home.remove()
-        if let snapshot { try settings.storage.getDirectory(snapshot, to: home.directory) }
+    /// A home that has just been taken from a snapshot and cannot be used is no cache that may be thrown away: trying again
+    /// would end here again.
+    private func check(_ home: Home, against reference: DeltaReference, _ snapshot: String) throws(StateError) {
+        let problem: String
+        do throws(StateError) {
+            let found = try home.completeTo()
+            if found == reference { return }
+            problem = "it is complete to \(found.map { "epoch \($0.epoch)" } ?? "nothing")"
+        } catch {
+            guard error.kind == .damagedHome else { throw error }
+            problem = error.problem
+        }
+        throw StateError(
+            .damaged, snapshot, "the snapshot of epoch \(reference.epoch) cannot be used: \(problem)",
+            remedy: "restore it from a copy of the checkpoint storage, or delete the job's checkpoints and its consumer group's offsets to start over")
     }
 
     /// Snapshots of a task by what they are complete to.
