@@ -226,13 +226,8 @@ extension JobSession {
             for age in content.ages {
                 context.metrics.latency.observe(max(0, wall - Double(age.timestampMilliseconds) / 1_000), times: age.records)
             }
-            if let chain = owned[id]?.chain, chain.wantsFlush || (content.wantsFlush && !chain.isFlushing) {
-                owned[id]?.chain.isFlushing = true
-                if let home = owned[id]?.home {
-                    maintenance.flush(.init(task: id, home: home, deltas: chain.unflushed.map(\.reference)))
-                }
-            }
         }
+        flushWhatWantsIt()
         for (topic, count) in produced { context.metrics.addProduced(count, sink: topic) }
         context.metrics.commits.add()
         context.metrics.lastCommit.set(wall)
@@ -268,10 +263,20 @@ extension JobSession {
         return .published
     }
 
+    /// Has homes brought up to date whose deltas have become many, or whose task needs room in memory.
+    func flushWhatWantsIt() {
+        for (id, task) in owned where !task.chain.isFlushing && !task.chain.unflushed.isEmpty {
+            guard task.chain.wantsFlush || task.progress.wantsFlush, .now >= task.flushNotBefore else { continue }
+            owned[id]?.chain.isFlushing = true
+            maintenance.flush(.init(task: id, home: task.home, deltas: task.chain.unflushed.map(\.reference)))
+        }
+    }
+
     /// The home of a task has been brought up to date, or has not (nil).
     func flushed(_ result: Maintenance.Flushed?, _ task: TaskID) throws(RuntimeFailure) {
         guard let result else {
             owned[task]?.chain.isFlushing = false
+            owned[task]?.flushNotBefore = .now + .seconds(5)
             return
         }
         guard let owner = owned[task] else { return }

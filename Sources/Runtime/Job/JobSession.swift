@@ -23,6 +23,8 @@ final class JobSession {
         var since: ContinuousClock.Instant
         var lastStableOffset: Int64?
         var isIdle = false
+        /// After a flush that failed.
+        var flushNotBefore = ContinuousClock.now
     }
 
     let plan: JobPlan
@@ -143,6 +145,7 @@ final class JobSession {
         if ContinuousClock.now >= nextLook {
             nextLook = .now + .milliseconds(200)
             adoptIdleWatermarks()
+            flushWhatWantsIt()
             report()
             try endIfDone()
         }

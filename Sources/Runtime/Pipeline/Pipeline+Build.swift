@@ -67,7 +67,7 @@ extension Pipeline {
                 parquet.append(output)
             }
         }
-        return (Pipeline(nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, memoryMax: memory, home: home), home)
+        return (Pipeline(nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, memoryEach: share, home: home), home)
     }
 
     private static func node(

@@ -53,17 +53,20 @@ final class Pipeline {
     var parquet: [ParquetOutput]
     private var scratch = ExpressionScratch()
 
-    private let memoryMax: Int
+    /// Bytes of memory for each transform that keeps state.
+    private let memoryEach: Int
     private let home: Home
     /// Nothing more may be evicted before the home has been flushed.
     private(set) var wantsFlush = false
+    private var lastFrozen = 0
+    private var lastFlushed = 0
 
-    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], memoryMax: Int, home: Home) {
+    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], memoryEach: Int, home: Home) {
         self.nodes = nodes
         self.source = source
         self.kafka = kafka
         self.parquet = parquet
-        self.memoryMax = memoryMax
+        self.memoryEach = memoryEach
         self.home = home
     }
 
@@ -162,21 +165,21 @@ final class Pipeline {
         return sum
     }
 
-    /// So far over its budget that input has to wait until a flush of the home lets something go.
-    var mustWait: Bool { wantsFlush && memory > memoryMax + memoryMax / 5 }
+    /// So far over the budget that input has to wait until a flush of the home lets something go; not when no flush can.
+    /// - Parameter hasOpenChanges: something has changed since the last freeze.
+    func mustWait(hasOpenChanges: Bool) -> Bool {
+        guard wantsFlush, hasOpenChanges || lastFrozen > lastFlushed else { return false }
+        return nodes.contains { node in
+            if case .window(let window, _) = node.operation { window.memory > memoryEach + memoryEach / 5 } else { false }
+        }
+    }
 
     /// Keeps memory within its budget, between two batches.
     func evict() {
-        let over = memory - memoryMax
-        guard over > 0 else {
-            wantsFlush = false
-            return
-        }
+        wantsFlush = false
         for node in nodes {
-            guard case .window(let window, _) = node.operation else { continue }
-            let (freed, needsFlush) = window.evict(atLeast: over)
-            if needsFlush { wantsFlush = true }
-            if freed >= over { return }
+            guard case .window(let window, _) = node.operation, window.memory > memoryEach else { continue }
+            if window.evict(atLeast: window.memory - memoryEach).needsFlush { wantsFlush = true }
         }
     }
 
@@ -191,16 +194,19 @@ final class Pipeline {
             case .filter, .select: break
             }
         }
+        lastFrozen = epoch
         var rolled: [RolledRows] = []
         for index in parquet.indices {
-            rolled += parquet[index].freeze(epoch: epoch, isForced: rollAll, now: now, into: &changes)
+            // Rows that wait for their file cannot be evicted, but a file may be closed early.
+            let isForced = rollAll || parquet[index].size > memoryEach
+            rolled += parquet[index].freeze(epoch: epoch, isForced: isForced, now: now, into: &changes)
         }
         return rolled
     }
 
     /// The home is complete to `epoch`.
     func flushed(upTo epoch: Int) {
-        wantsFlush = false
+        lastFlushed = max(lastFlushed, epoch)
         for node in nodes {
             switch node.operation {
             case .window(let window, _): window.flushed(upTo: epoch)
@@ -221,6 +227,7 @@ final class Pipeline {
             }
         }
         for index in parquet.indices where !isHomeEmpty { try loadRows(index, now) }
+        lastFrozen = deltas.last?.header.reference.epoch ?? 0
         for delta in deltas {
             try delta.forEach { change throws(StateError) in try load(change, of: delta.header, now) }
         }

@@ -19,8 +19,6 @@ struct FrozenTask: Sendable {
     var ages: [(timestampMilliseconds: Int64, records: Int)]
     /// Goes into the delta's header.
     var extras: [String: String]
-    /// Memory is short: the home should be flushed, so that something may be evicted.
-    var wantsFlush: Bool
     /// The task takes no record after this one.
     var isReleased: Bool
 }

@@ -101,6 +101,7 @@ final class Task {
         }
         settle(run, messages)
         pipeline.evict()
+        progress.wantsFlush = pipeline.wantsFlush
         clock.lap(.operators)
 
         position = run.lastOffset + 1
@@ -248,7 +249,7 @@ final class Task {
     }
 
     /// The memory budget is exceeded and nothing can be evicted before the home has been flushed.
-    var mustWait: Bool { pipeline.mustWait }
+    var mustWait: Bool { pipeline.mustWait(hasOpenChanges: hasChanged) }
 
     /// Ends the open epoch: what happened in it, or nil if nothing did.
     func freeze(epoch: Int, rollAll: Bool, isReleased: Bool) throws(RuntimeFailure) -> FrozenTask? {
@@ -270,7 +271,7 @@ final class Task {
         let frozen = FrozenTask(
             task: id, epoch: epoch, partition: partition, position: position, watermark: watermark, ledger: ledger,
             changes: changes, outputs: outputs, deadLetters: deadLetters, rolled: rolled, ages: ages, extras: registry.extras,
-            wantsFlush: pipeline.wantsFlush, isReleased: isReleased)
+            isReleased: isReleased)
         metrics.stateBytes.set(Double(pipeline.memory))
         metrics.stateKeys.set(Double(pipeline.keyCount))
         ledger = Ledger()
@@ -285,6 +286,7 @@ final class Task {
     /// The home is complete up to `epoch`: what has not changed since may leave memory.
     func flushed(upTo epoch: Int) {
         pipeline.flushed(upTo: epoch)
+        progress.wantsFlush = pipeline.wantsFlush
     }
 }
 
