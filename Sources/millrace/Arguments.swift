@@ -1,3 +1,6 @@
+import Foundation
+import JobFile
+
 /// The command line is not what the command takes.
 struct UsageError: Error {
     let message: String
@@ -48,5 +51,21 @@ struct Arguments {
         let operands = try operands()
         guard operands.count == 1 else { throw UsageError("one \(what) is needed, \(operands.isEmpty ? "none" : "\(operands.count)") given") }
         return operands[0]
+    }
+
+    /// Where the records go: `--brokers`, else the log of the daemon file (`--config`, or the usual one if it is there).
+    mutating func brokers() throws(UsageError) -> String {
+        let config = try value("--config")
+        if let given = try value("--brokers") { return given }
+        let path = config ?? Daemon.usualFile
+        guard config != nil || FileManager.default.fileExists(atPath: path) else { return LogSettings().listen.description }
+        let settings: DaemonFile
+        do throws(JobFileError) {
+            settings = try DaemonFile.load(path, environment: ProcessInfo.processInfo.environment)
+        } catch {
+            Program.finish(.configuration, "\(error)\n")
+        }
+        guard let log = settings.log else { throw UsageError("\(path) has no `log`: name the brokers with --brokers") }
+        return log.listen.description
     }
 }

@@ -6,6 +6,7 @@ import Telemetry
 
 /// What `run` and `log` share: the log of messages, the embedded Kafka log, HTTP, signals.
 struct Daemon {
+    static let usualFile = "config/millrace.yaml"
     static let stopGraceSeconds: TimeInterval = 30
 
     let settings: DaemonFile
@@ -15,7 +16,7 @@ struct Daemon {
     /// Reads the daemon file; ends the process with all its errors if it is no good.
     init(_ arguments: inout Arguments) throws(UsageError) {
         let given = try arguments.value("--config")
-        let path = given ?? "config/millrace.yaml"
+        let path = given ?? Self.usualFile
         let format = try arguments.value("--log") ?? (isatty(STDERR_FILENO) == 1 ? "text" : "json")
         guard ["text", "json"].contains(format) else { throw UsageError("--log is text or json, not `\(format)`") }
         log = Log(format: format == "text" ? .text : .json)

@@ -19,7 +19,7 @@ struct GenerateCommand {
         users = try arguments.number("--users", in: 1...100_000_000) ?? 200_000
         span = try arguments.duration("--span") ?? 7_200_000
         start = try arguments.number("--start", in: 0...(1 << 50))
-        brokers = try arguments.value("--brokers") ?? "127.0.0.1:9092"
+        brokers = try arguments.brokers()
         topic = try arguments.operand("topic")
     }
 

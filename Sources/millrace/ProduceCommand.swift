@@ -15,7 +15,7 @@ struct ProduceCommand {
         guard let file = try arguments.value("--file") else { throw UsageError("produce needs --file F.jsonl (or - for standard input)") }
         self.file = file
         key = try arguments.value("--key")
-        brokers = try arguments.value("--brokers") ?? "127.0.0.1:9092"
+        brokers = try arguments.brokers()
         topic = try arguments.operand("topic")
     }
 

@@ -18,8 +18,8 @@ enum Program {
         usage: millrace run [--config FILE] [--log text|json] [--until-end [--flush]] [JOB.yaml...]
                millrace log [--config FILE] [--log text|json]
                millrace check JOB.yaml...
-               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P] TOPIC
-               millrace produce --file F.jsonl [--key FIELD] [--brokers H:P] TOPIC
+               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
+               millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
                millrace version
 
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
@@ -28,6 +28,8 @@ enum Program {
         check     validates job files and prints their plans
         generate  puts a synthetic clickstream on a topic
         produce   puts the lines of a file on a topic
+
+        generate and produce write to --brokers, else to the log of the daemon file (config/millrace.yaml), else to 127.0.0.1:9092.
 
         Exit: 0 done, or stopped by SIGTERM or SIGINT after a last commit; 1 failed while running; 64 bad usage; 78 bad configuration.
 
