@@ -56,6 +56,7 @@ final class JobSession {
     private var nextCommit: ContinuousClock.Instant
     private var nextLook = ContinuousClock.now
     private var isStopping = false
+    private var reachability = Reachability()
 
     init(_ context: JobContext) throws(RuntimeFailure) {
         self.context = context
@@ -147,6 +148,7 @@ final class JobSession {
             adoptIdleWatermarks()
             flushWhatWantsIt()
             report()
+            reachability.look(consumer, plan.sources[0].topic, context.board)
             try endIfDone()
         }
     }
@@ -216,10 +218,12 @@ final class JobSession {
             context.log.warn("the group took partitions away", ["partitions": "\(partitions.map(\.description).joined(separator: " "))"])
             try drive(.lose(Set(partitions.map(taskID)).intersection(owned.keys)))
             try completeRevoke(partitions)
+            context.board.update { $0.notReady = "the group took partitions away; waiting for it to give some again" }
         case .error(let error):
             if error.isFatal { throw RuntimeFailure(error) }
             context.log.warn("\(error)")
             context.board.update { $0.lastError = "\(error)" }
+            reachability.suspect()
         case .statistics:
             break
         }
