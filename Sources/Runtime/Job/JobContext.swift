@@ -17,8 +17,6 @@ struct JobContext: Sendable {
     let log: Log
     let requests: JobRequests
     let homeCache: HomeCache
-    /// Tasks that share the memory for state; a guess, since the group may give more or fewer.
-    let taskCountGuess: Int
 
     /// Where the local state of a task is.
     func localDirectory(_ task: TaskID) -> String { "\(settings.stateDirectory)/\(plan.name)/\(task.name)" }

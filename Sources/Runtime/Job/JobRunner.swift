@@ -28,7 +28,7 @@ package final class JobRunner: Sendable {
             })
         context = JobContext(
             plan: plan, settings: settings, mode: mode, client: client, board: board, metrics: JobMetrics(metrics, job: plan.name),
-            registry: metrics, log: log, requests: JobRequests(), homeCache: homeCache, taskCountGuess: 4)
+            registry: metrics, log: log, requests: JobRequests(), homeCache: homeCache)
         self.onEnd = onEnd
     }
 

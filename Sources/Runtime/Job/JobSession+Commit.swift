@@ -223,6 +223,7 @@ extension JobSession {
             context.metrics.add(content.ledger, topic: content.partition.topic, partition: content.partition.partition)
             ledger += content.ledger
             for output in content.outputs { produced[output.topic, default: 0] += output.records.count }
+            for rows in content.rolled { produced[rows.sink, default: 0] += rows.rows }
             for age in content.ages {
                 context.metrics.latency.observe(max(0, wall - Double(age.timestampMilliseconds) / 1_000), times: age.records)
             }
@@ -250,7 +251,6 @@ extension JobSession {
                     context.metrics.commitFailures.add()
                     return .publishFailed("\(error)")
                 }
-                context.metrics.addProduced(file.rows, sink: frozen[id]?.content.rolled.first { file.final.hasPrefix($0.path) }?.sink ?? "")
             }
         }
         context.metrics.commitDuration.observe((ContinuousClock.now - epochStart).seconds)

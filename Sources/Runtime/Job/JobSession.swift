@@ -51,8 +51,10 @@ final class JobSession {
     /// The last epoch of a bounded run makes files of all pending rows.
     var rollsAll = false
     /// End offsets of a bounded run; nil until they are known.
-    private var ends: [TopicPartition: Int64]?
-    private var starts: [TopicPartition: Int64] = [:]
+    var ends: [TopicPartition: Int64]?
+    var starts: [TopicPartition: Int64] = [:]
+    /// Of all sources: the memory for state is theirs to share.
+    var partitionCount = 0
     private var nextCommit: ContinuousClock.Instant
     private var nextLook = ContinuousClock.now
     private var isStopping = false
@@ -288,47 +290,6 @@ final class JobSession {
             source: plan.sources.first { $0.topic == partition.topic }?.name ?? partition.topic, partition: partition.partition)
     }
 
-    private var outputTopics: [String] {
-        plan.sinks.compactMap { sink in
-            if case .kafka(let target) = sink.target { target.topic } else { nil }
-        } + [plan.deadLetter.topic]
-    }
-
-    /// Creates what is missing, so far as that is the job's to do.
-    private func prepareTopics() throws(RuntimeFailure) {
-        let admin: AdminClient
-        do throws(ConfigurationError) {
-            admin = try AdminClient(context.client)
-        } catch {
-            throw RuntimeFailure(remedy: .fail, description: "\(error)")
-        }
-        for source in plan.sources {
-            let partitions = try retrying("look up topic \(source.topic)") { () throws(AdminError) in
-                if self.settings.isEmbedded { return try admin.ensure(NewTopic(source.topic, partitions: -1), timeout: .seconds(10)) }
-                guard let partitions = try admin.describe(source.topic, timeout: .seconds(10)) else {
-                    throw AdminError(topics: [
-                        source.topic: KafkaClientError(
-                            operation: "read topic \(source.topic)", code: 3, name: "UNKNOWN_TOPIC_OR_PART",
-                            text: "there is no such topic; create it, or correct `topic` of source `\(source.name)`", isFatal: false,
-                            isRetriable: true, requiresAbort: false)
-                    ])
-                }
-                return partitions
-            }
-            if source.mustHaveOnePartition, partitions > 1 {
-                throw RuntimeFailure(
-                    remedy: .fail,
-                    description: "source `\(source.name)` names no `key`, and topic \(source.topic) has \(partitions) partitions: records of one "
-                        + "group could lie in several of them. Name the field that the topic is partitioned by")
-            }
-        }
-        for topic in outputTopics {
-            _ = try retrying("create topic \(topic)") { () throws(AdminError) in
-                try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(10))
-            }
-        }
-    }
-
     /// Does `body` again until it succeeds, saying why it waits, with growing pauses.
     func retrying<Result, Failure: Error>(_ what: String, _ body: () throws(Failure) -> Result) throws(RuntimeFailure) -> Result {
         var pause = Duration.milliseconds(100)
@@ -383,60 +344,6 @@ final class JobSession {
         isStopping = true
         rollsAll = true
         try drive(.stop)
-    }
-
-    /// Idle partitions take the smallest watermark of the active ones; when all are idle, the largest there is.
-    private func adoptIdleWatermarks() {
-        let now = ContinuousClock.now
-        for source in plan.sources {
-            guard let timeout = source.eventTime.idleTimeout else { continue }
-            let tasks = owned.keys.filter { $0.source == source.name }
-            for id in tasks {
-                guard let task = owned[id] else { continue }
-                let quiet = task.progress.lastRecord == 0 ? now - task.since : .nanoseconds(now.nanoseconds - task.progress.lastRecord)
-                owned[id]?.isIdle = task.progress.isCaughtUp && quiet >= .microseconds(timeout)
-            }
-            let active = tasks.filter { owned[$0]?.isIdle == false }.compactMap { owned[$0]?.progress.watermark }
-            let idle = tasks.filter { owned[$0]?.isIdle == true }
-            guard let target = active.min() ?? idle.compactMap({ owned[$0]?.progress.watermark }).max(),
-                target > EventTimeRange.noWatermark
-            else { continue }
-            for id in idle {
-                guard let task = owned[id], task.progress.watermark < target else { continue }
-                workers[task.worker].send(.advance(id, watermark: target))
-            }
-        }
-    }
-
-    private func report() {
-        let wall = Date().timeIntervalSince1970
-        var statuses: [JobStatus.TaskStatus] = []
-        var done: Int64 = 0
-        for (id, task) in owned.sorted(by: { $0.key < $1.key }) {
-            // The stable end of the partition as the last fetch brought it: asking nobody.
-            let stable = consumer.cachedLastStableOffset(of: task.partition)
-            owned[id]?.lastStableOffset = stable
-            let position = task.progress.position
-            let watermark = task.progress.watermark
-            let isKnown = watermark > EventTimeRange.noWatermark
-            let (topic, number) = (task.partition.topic, task.partition.partition)
-            if let stable { context.metrics.lag(topic: topic, partition: number).set(Double(max(0, stable - position))) }
-            if isKnown {
-                context.metrics.watermark(topic: topic, partition: number).set(Double(watermark) / 1e6)
-                context.metrics.watermarkLag(topic: topic, partition: number).set(wall - Double(watermark) / 1e6)
-            }
-            if let ends, let start = starts[task.partition] { done += min(position, ends[task.partition] ?? position) - start }
-            statuses.append(
-                .init(
-                    name: id.name, topic: topic, partition: number, position: position, lastStableOffset: stable,
-                    watermark: isKnown ? watermark : nil, isIdle: task.isIdle))
-        }
-        let total = ends.map { ends in ends.reduce(Int64(0)) { $0 + max(0, $1.value - (starts[$1.key] ?? 0)) } }
-        context.board.update {
-            $0.tasks = statuses
-            $0.epoch = machine.committedEpoch
-            if let total { $0.progress = (done, total) }
-        }
     }
 
     /// Ends threads and clients, whatever state they are in.

@@ -189,8 +189,8 @@ extension JobSession {
         guard let index = plan.sources.firstIndex(where: { $0.name == source.name }) else {
             preconditionFailure("a task's source is one of the plan's")
         }
-        // All tasks of this instance share the budget; how many it will get is not known, so the job's partitions count.
-        let share = settings.stateMemory / max(1, context.taskCountGuess)
+        // The group may give all of the partitions to this instance.
+        let share = settings.stateMemory / max(1, partitionCount)
         let (pipeline, home) = try Pipeline.build(
             plan, source: index, registry: &registry, directory: context.localDirectory(id), task: id, memory: share,
             cache: context.homeCache)
