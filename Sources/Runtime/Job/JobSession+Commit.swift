@@ -246,7 +246,7 @@ extension JobSession {
         for id in machine.tasks.keys.sorted() {
             for file in frozen[id]?.files ?? [] {
                 do {
-                    try FilePublisher.publish(file)
+                    noteIfGone(try FilePublisher.publish(file), file)
                 } catch {
                     context.metrics.commitFailures.add()
                     return .publishFailed("\(error)")
@@ -261,6 +261,14 @@ extension JobSession {
         frozen = [:]
         backOffPause = .milliseconds(100)
         return .published
+    }
+
+    /// A committed file should be under one of its names; that it is not is nothing to stop for, and nothing to be silent about.
+    func noteIfGone(_ isThere: Bool, _ file: StagedFile) {
+        guard !isThere else { return }
+        context.log.warn(
+            "a committed file is neither staged nor published: taken away by its reader, or deleted",
+            ["file": .string(file.final), "rows": .integer(file.rows)])
     }
 
     /// Has homes brought up to date whose deltas have become many, or whose task needs room in memory.

@@ -86,9 +86,9 @@ extension JobSession {
         let newest = try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
         let header = newest.header
         for file in header.files {
+            let staged = StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows))
             do {
-                try FilePublisher.publish(
-                    StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows)))
+                noteIfGone(try FilePublisher.publish(staged), staged)
             } catch {
                 throw StateError(
                     error.code == ENOSPC ? .noSpace : .inputOutput, file.finalName, "a committed file cannot be published: \(error)",

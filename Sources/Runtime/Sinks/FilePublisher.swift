@@ -41,15 +41,16 @@ enum FilePublisher {
     }
 
     /// Gives the file its final name. Doing so again changes nothing.
-    static func publish(_ file: StagedFile) throws(ParquetError) {
+    /// - Returns: false when it is under neither name: it was published before and taken away since, or somebody deleted it.
+    static func publish(_ file: StagedFile) throws(ParquetError) -> Bool {
         let directory = String(file.final[..<(file.final.lastIndex(of: "/") ?? file.final.startIndex)])
         try makeDirectory(directory)
         guard rename(file.staging, file.final) == 0 else {
-            // Published before, and perhaps already taken away by whoever reads the directory.
-            if errno == ENOENT, access(file.staging, F_OK) != 0 { return }
+            if errno == ENOENT, access(file.staging, F_OK) != 0 { return access(file.final, F_OK) == 0 }
             throw ParquetError("rename \(file.staging) to", file.final, errno)
         }
         try synchronize(directory: directory)
+        return true
     }
 
     /// Deletes what a task staged in `path` and never committed; `committed` are the staging names that may stay.
