@@ -101,4 +101,27 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/// The first byte from `at` on that does not stand for itself in a JSON string of ASCII: a quote, a backslash, a control character
+/// or a byte above 0x7F; `count` when there is none. Reads nothing at or beyond `count`.
+static inline size_t millrace_json_plain_end(const uint8_t *_Nonnull bytes, size_t at, size_t count) {
+#ifdef __SSE2__
+    while (count - at >= 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(bytes + at));
+        // Signed: what is above 0x7F is negative.
+        __m128i special = _mm_or_si128(
+            _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)),
+            _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))));
+        unsigned mask = (unsigned)_mm_movemask_epi8(special);
+        if (mask != 0) return at + (size_t)__builtin_ctz(mask);
+        at += 16;
+    }
+#endif
+    while (at < count && bytes[at] >= 0x20 && bytes[at] < 0x80 && bytes[at] != '"' && bytes[at] != '\\') at++;
+    return at;
+}
+
 #endif

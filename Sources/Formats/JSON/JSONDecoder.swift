@@ -5,7 +5,7 @@ import CShims
 ///
 /// A record is one JSON object (RFC 8259) in UTF-8 with nothing but white space around it. A chunk of records at a time is
 /// located (`JSONLocator`: simdjson finds the tokens, one walk checks the whole grammar and notes where the wanted values
-/// lie) and then converted column by column while its bytes are in the processor's cache.
+/// lie; `JSONShape` does without where a record is like the one before) and then converted column by column while its bytes are in the processor's cache.
 ///
 /// What a value may be, by the type of its column; anything else is `bad_type`:
 /// - bool: `true`, `false`
@@ -33,6 +33,7 @@ package final class JSONDecoder {
     var pending: [DecodeFailure] = []
 
     private var indexer = JSONIndexer()
+    private var shapes = JSONShapes()
     private let slots: UnsafeMutablePointer<ValueSlot>
     private let states: UnsafeMutablePointer<RecordState>
     private let stack: UnsafeMutablePointer<Int32>
@@ -130,6 +131,10 @@ package final class JSONDecoder {
         guard payload.count > 0 else { return SyntaxFault(kind: .empty, offset: 0) }
         guard payload.count <= limits.recordLengthMax else { return SyntaxFault(kind: .tooLong, offset: 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
+        if shapes.locate(bytes, payload.count, into: slots) {
+            state = .plain
+            return .none
+        }
         var tokens: UnsafePointer<UInt32>?
         var tokenCount = 0
         let result = millrace_json_index(indexer, bytes, payload.count, &tokens, &tokenCount)
@@ -138,7 +143,9 @@ package final class JSONDecoder {
         }
         let hasEscapes = JSONEscapes.firstBackslash(bytes, 0, payload.count) < payload.count
         state = hasEscapes ? .escaped : .plain
-        return locator.locate(bytes, payload.count, tokens, tokenCount, hasEscapes: hasEscapes, into: slots)
+        let fault = locator.locate(bytes, payload.count, tokens, tokenCount, hasEscapes: hasEscapes, into: slots)
+        if fault.kind == .none { shapes.learn(bytes, payload.count, tokens, tokenCount, slots, nodeCount: locator.nodeCount) }
+        return fault
     }
 
     @inline(never)
