@@ -3,11 +3,14 @@ import PackageDescription
 
 // Targets stand in the order of the house: each imports only targets above it.
 
+/// Set by scripts/fuzz.sh: everything is built so that libFuzzer sees which way an input went.
+let isFuzzed = Context.environment["MILLRACE_FUZZ_BUILD"] != nil
+
 let swift: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     // Loops over columns live in one module and the columns in another: without this every access is a call.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
-]
+] + (isFuzzed ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 
 func module(_ name: String, path: String? = nil, _ dependencies: String...) -> Target {
     .target(
@@ -96,3 +99,16 @@ let package = Package(
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .cxx17
 )
+
+if isFuzzed {
+    package.targets.append(
+        .executableTarget(
+            name: "LogFuzz",
+            dependencies: [
+                "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "CShims",
+            ],
+            path: "Tests/Fuzz",
+            exclude: ["corpus"],
+            swiftSettings: swift,
+            linkerSettings: [.linkedLibrary("stdc++"), .unsafeFlags([Context.environment["MILLRACE_FUZZ_LIBRARY"] ?? ""])]))
+}
