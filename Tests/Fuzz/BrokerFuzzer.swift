@@ -32,6 +32,7 @@ final class BrokerFuzzer {
         configuration.topicDefaults.retentionBytes = 1 << 20
         configuration.retentionCheckMilliseconds = 100
         configuration.groups.minimumSessionTimeoutMilliseconds = 1
+        configuration.log = { event in events.add(([event.message] + event.fields.map { "\($0.name)=\($0.value)" }).joined(separator: " ")) }
         do {
             let server = try LogServer(configuration: configuration)
             try server.start()
@@ -62,7 +63,9 @@ final class BrokerFuzzer {
             connection.finish()
         }
         healthy.send(framed: Seeds.question)
-        guard healthy.receiveFrame() != nil else { finding("the broker does not answer another client any more") }
+        guard healthy.receiveFrame() != nil else {
+            finding("the broker does not answer another client any more (\(server.status)):\n" + events.last.joined(separator: "\n"))
+        }
         guard server.status == .ready else { finding("the broker is \(server.status)") }
         count += 1
         if count % 5_000 == 0 { restart(fresh: count % 20_000 == 0) }
@@ -103,6 +106,22 @@ final class BrokerFuzzer {
         return bytes.array
     }
 }
+
+/// What the broker said last.
+private final class Events: Sendable {
+    private let messages = Mutex<[String]>([])
+
+    func add(_ message: String) {
+        messages.withLock { messages in
+            messages.append(message)
+            if messages.count > 200 { messages.removeFirst(100) }
+        }
+    }
+
+    var last: [String] { messages.withLock { $0.suffix(40) } }
+}
+
+private let events = Events()
 
 /// A blocking client socket.
 final class Socket {

@@ -123,7 +123,7 @@ final class FileFuzzer {
     /// A length of the key, the key, and the value.
     private func restore(_ contents: [UInt8]) {
         guard let length = contents.first, contents.count > Int(length) else { return }
-        restore(key: Array(contents[1...Int(length)].prefix(Int(length))), value: Array(contents.dropFirst(1 + Int(length))))
+        restore(key: Array(contents[1..<1 + Int(length)]), value: Array(contents.dropFirst(1 + Int(length))))
     }
 
     private func restore(key: [UInt8], value: [UInt8]?) {

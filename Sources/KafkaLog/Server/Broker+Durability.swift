@@ -45,6 +45,7 @@ extension Broker {
 
     /// Takes up what the last process left undone. Once, before the first request.
     func startCoordinators() {
+        limitCoordinators()
         perform(groups.start(coordinatorTime))
         perform(transactions.start(coordinatorTime))
         // Offsets of transactions that nobody will end.
@@ -107,6 +108,7 @@ extension Broker {
                 let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
                 persistence.didAppend(as: sequence)
                 hasUnflushedStorage = true
+                limitCoordinators()
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }
                 if persistence.obstacle == nil {
@@ -117,6 +119,19 @@ extension Broker {
                 return
             }
         }
+    }
+
+    /// What the coordinators keep is in memory and in the journal for as long as clients like.
+    func limitCoordinators() {
+        let isFull = journal.liveBytes > Int64(configuration.limits.coordinatorBytes)
+        guard isFull != groups.isFull else { return }
+        groups.isFull = isFull
+        transactions.isFull = isFull
+        guard isFull else { return }
+        configuration.log(
+            LogEvent(
+                .warning, "groups, their offsets and transactional ids take all the room they may; new ones are refused",
+                ["bytes": "\(journal.liveBytes)"]))
     }
 
     private static var journalRetryMilliseconds: Int64 { 500 }

@@ -141,6 +141,7 @@ extension Broker {
                 LogEvent(.warning, "connection closed", ["peer": connection.peer, "client": connection.clientID, "reason": reason]))
         }
         receivedBytes -= connection.accountedInput
+        outputBytes -= connection.accountedOutput
         for fetch in connection.parkedFetches.values { forget(fetch) }
         connection.parkedFetches = [:]
         poller.remove(connection.descriptor)
@@ -151,6 +152,10 @@ extension Broker {
     private func closeIdleConnections(now: Int64) {
         let oldest = now - Int64(configuration.limits.idleMilliseconds)
         for connection in connections.values where connection.lastActivity < oldest { close(connection, reason: "idle") }
+        let slowest = now - Int64(configuration.limits.requestMilliseconds)
+        for connection in connections.values where connection.requestBegan ?? .max < slowest && !connection.isSaturated(configuration.limits) {
+            close(connection, reason: "a request was not here in whole after \(configuration.limits.requestMilliseconds) ms")
+        }
         if timers.count > 1000 {
             timers.compact { timer in
                 switch timer {
@@ -181,6 +186,7 @@ extension Broker {
                 connection.lastActivity = clock.now
                 budget -= count
                 takeRequests(connection)
+                connection.requestBegan = connection.input.isEmpty ? nil : connection.requestBegan ?? connection.lastActivity
             case .blocked:
                 needsAttention(connection)
                 return
@@ -191,13 +197,25 @@ extension Broker {
         needsAttention(connection)
     }
 
-    /// Keeps the sum of input buffers; a connection whose growth goes beyond the limit is closed.
+    /// Keeps the sum of input buffers. Beyond the limit the connection that takes the most is closed, not the one that came last.
     private func account(_ connection: Connection) {
         receivedBytes += connection.input.capacity - connection.accountedInput
         connection.accountedInput = connection.input.capacity
-        if receivedBytes > configuration.limits.receivedBytes, connection.input.capacity > 1 << 20 {
-            close(connection, reason: "requests under way exceed \(configuration.limits.receivedBytes) bytes of memory")
-        }
+        guard receivedBytes > configuration.limits.receivedBytes,
+            let largest = connections.values.max(by: { $0.accountedInput < $1.accountedInput }),
+            largest.accountedInput > InputBuffer.smallCapacity
+        else { return }
+        close(largest, reason: "requests under way exceed \(configuration.limits.receivedBytes) bytes of memory")
+    }
+
+    /// The same for what is not sent.
+    private func accountOutput(_ connection: Connection) {
+        outputBytes += connection.outputBytes - connection.accountedOutput
+        connection.accountedOutput = connection.outputBytes
+        guard outputBytes > configuration.limits.allOutputBytes,
+            let largest = connections.values.max(by: { $0.accountedOutput < $1.accountedOutput })
+        else { return }
+        close(largest, reason: "answers that are not read exceed \(configuration.limits.allOutputBytes) bytes of memory")
     }
 
     private func takeRequests(_ connection: Connection) {
@@ -208,6 +226,7 @@ extension Broker {
                 counters.malformedRequests += 1
                 close(connection, reason: "a request of \(length) bytes; expected 1 to \(configuration.limits.requestBytes)")
             case .frame(let frame):
+                connection.requestBegan = nil
                 do {
                     try handle(frame, of: connection)
                 } catch {
@@ -238,6 +257,8 @@ extension Broker {
         }
         // What was received while it was saturated: the socket will not tell of it again.
         takeRequests(connection)
+        guard connection.isOpen else { return }
+        accountOutput(connection)
         guard connection.isOpen else { return }
         var interest: Poller.Interest = []
         if !connection.isSaturated(configuration.limits) { interest.insert(.read) }

@@ -23,6 +23,8 @@ final class Broker {
     var attention: [Connection] = []
     /// Memory of all input buffers.
     var receivedBytes = 0
+    /// Memory of all answers that are not sent.
+    var outputBytes = 0
     var timers = TimerQueue<BrokerTimer>()
     var counters = BrokerCounters()
 
@@ -84,7 +86,7 @@ final class Broker {
     }
 
     /// How often idle connections are looked for.
-    var idleSweepMilliseconds: Int64 { max(10, min(10_000, Int64(configuration.limits.idleMilliseconds) / 4)) }
+    var idleSweepMilliseconds: Int64 { max(10, min(10_000, Int64(min(configuration.limits.idleMilliseconds, configuration.limits.requestMilliseconds)) / 4)) }
 }
 
 /// What may come due.

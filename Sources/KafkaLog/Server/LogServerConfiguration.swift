@@ -77,6 +77,12 @@ package struct LogServerLimits: Sendable {
     package var requestsInFlight = 64
     /// Bytes of answers in memory for a connection that does not read them; likewise.
     package var outputBytes = 4 << 20
+    /// Bytes of answers in memory for all connections: beyond it the one that holds the most of them is closed.
+    package var allOutputBytes = 256 << 20
+    /// A request has to be here in whole so long after it began to come, in milliseconds.
+    package var requestMilliseconds = 600_000
+    /// Bytes that groups, their offsets and transactional ids may take in the coordinators' journal: beyond it there are no new ones.
+    package var coordinatorBytes = 256 << 20
     /// A connection that neither sends nor receives for so long is closed, in milliseconds.
     package var idleMilliseconds = 600_000
     package var partitions = 10_000

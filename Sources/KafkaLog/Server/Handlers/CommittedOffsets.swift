@@ -101,8 +101,15 @@ extension Broker {
                 $0.topics = topics
             }
         }
+        let repeated = Set(Dictionary(grouping: request.groups, by: \.groupID).filter { $0.value.count > 1 }.keys)
         answer(reply) { response in
             response.groups = request.groups.map { group in
+                guard !repeated.contains(group.groupID) else {
+                    return .init {
+                        $0.groupID = group.groupID
+                        $0.errorCode = .invalidRequest
+                    }
+                }
                 let (error, topics) = fetchOffsets(group.groupID, group.topics, requireStable: request.requireStable)
                 return .init {
                     $0.groupID = group.groupID
@@ -117,7 +124,7 @@ extension Broker {
         _ groupID: String, _ topics: [OffsetFetchRequest.Topic]?, requireStable: Bool
     ) -> (ErrorCode, [OffsetFetchResponse.Topic]) {
         let wanted = topics.map { topics in
-            topics.flatMap { topic in topic.partitionIndexes.map { KafkaLogCoordination.TopicPartition(topic.name, $0) } }
+            topics.flatMap { topic in topic.partitionIndexes.map { KafkaLogCoordination.TopicPartition(topic.name, $0) } }.unique
         }
         let result = groups.fetchOffsets(groupID: groupID, partitions: wanted, requiresStable: requireStable)
         var order: [String] = []

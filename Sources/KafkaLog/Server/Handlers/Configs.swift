@@ -30,8 +30,10 @@ extension Broker {
     }
 
     func describeConfigs(_ request: DescribeConfigsRequest, _ reply: Reply<DescribeConfigsRequest>) {
+        var seen: Set<String> = []
         answer(reply) { response in
-            response.results = request.resources.map { resource in
+            // Each resource once, as in Kafka.
+            response.results = request.resources.filter { seen.insert("\($0.resourceType) \($0.resourceName)").inserted }.map { resource in
                 var result = DescribeConfigsResponse.Result {
                     $0.resourceType = resource.resourceType
                     $0.resourceName = resource.resourceName
@@ -135,6 +137,7 @@ extension Broker {
 
     /// Settings of topics can be changed while they are used; those of the broker are in its configuration file.
     func incrementalAlterConfigs(_ request: IncrementalAlterConfigsRequest, _ reply: Reply<IncrementalAlterConfigsRequest>) {
+        let repeated = Dictionary(grouping: request.resources) { "\($0.resourceType) \($0.resourceName)" }.filter { $0.value.count > 1 }
         answer(reply) { response in
             response.responses = request.resources.map { resource in
                 var result = IncrementalAlterConfigsResponse.Response {
@@ -142,6 +145,9 @@ extension Broker {
                     $0.resourceName = resource.resourceName
                 }
                 do throws(RequestFailure) {
+                    guard repeated["\(resource.resourceType) \(resource.resourceName)"] == nil else {
+                        throw RequestFailure(.invalidRequest, "\(resource.resourceName) is in the request more than once")
+                    }
                     try alter(resource, validateOnly: request.validateOnly)
                 } catch {
                     result.errorCode = error.code

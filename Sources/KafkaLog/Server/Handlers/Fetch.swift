@@ -6,6 +6,10 @@ extension Broker {
     func fetch(_ request: FetchRequest, _ reply: Reply<FetchRequest>) {
         // Sessions (KIP-227) are declined with id 0; a client that believes in one is told to begin again.
         guard request.sessionID == 0 else { return answer(reply) { $0.errorCode = .fetchSessionIDNotFound } }
+        // One that names partitions again and again would be kept, and read anew for each batch that comes to one of them.
+        guard request.topics.reduce(0, { $0 + $1.partitions.count }) <= configuration.limits.partitions else {
+            return answer(reply) { $0.errorCode = .invalidRequest }
+        }
         let attempt = read(request)
         let wait = min(request.maxWaitMilliseconds, configuration.limits.fetchWaitMilliseconds)
         if attempt.mustAnswer || attempt.bytes >= Int(request.minBytes) || wait <= 0 {

@@ -64,7 +64,7 @@ extension Broker {
 
     func describeGroups(_ request: DescribeGroupsRequest, _ reply: Reply<DescribeGroupsRequest>) {
         answer(reply) { response in
-            response.groups = request.groups.map { id in
+            response.groups = request.groups.unique.map { id in
                 let group = groups.describe(groupID: id)
                 return .init {
                     $0.errorCode = ErrorCode(rawValue: group.error.rawValue)

@@ -15,12 +15,9 @@ extension Broker {
         response.clusterID = directory.clusterID
         response.controllerID = configuration.nodeID
         if let wanted = request.topics, !(reply.version == 0 && wanted.isEmpty) {
-            response.topics = wanted.map { topic in
-                if let name = topic.name {
-                    return describe(name, mayCreate: request.allowAutoTopicCreation)
-                }
-                return describe(topic.topicID)
-            }
+            response.topics =
+                wanted.compactMap(\.name).unique.map { describe($0, mayCreate: request.allowAutoTopicCreation) }
+                + wanted.filter { $0.name == nil }.map(\.topicID).unique.map(describe)
         } else {
             response.topics = directory.topics.values.sorted { $0.name < $1.name }.map(describe)
         }

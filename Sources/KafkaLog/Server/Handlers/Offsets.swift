@@ -10,6 +10,7 @@ extension Broker {
 
     func listOffsets(_ request: ListOffsetsRequest, _ reply: Reply<ListOffsetsRequest>) {
         let isolation: IsolationLevel = request.isolationLevel == 0 ? .readUncommitted : .readCommitted
+        var seen: Set<TopicPartition> = []
         answer(reply) { response in
             response.topics = request.topics.map { topic in
                 .init {
@@ -17,6 +18,10 @@ extension Broker {
                     $0.partitions = topic.partitions.map { wanted in
                         var answer = ListOffsetsResponse.Topic.Partition { $0.index = wanted.index }
                         do throws(RequestFailure) {
+                            // As in Kafka; a look-up by time reads the disk.
+                            guard seen.insert(TopicPartition(topic.name, wanted.index)).inserted else {
+                                throw RequestFailure(.invalidRequest, "\(topic.name)-\(wanted.index) is in the request more than once")
+                            }
                             let state = try partition(TopicPartition(topic.name, wanted.index), leaderEpoch: wanted.currentLeaderEpoch)
                             if let found = try offset(state.log, wanted.timestamp, isolation) {
                                 answer.offset = found.offset

@@ -106,7 +106,7 @@ extension Broker {
 
     func describeTransactions(_ request: DescribeTransactionsRequest, _ reply: Reply<DescribeTransactionsRequest>) {
         answer(reply) { response in
-            response.transactions = request.transactionalIDs.map { id in
+            response.transactions = request.transactionalIDs.unique.map { id in
                 let found = transactions.describe(transactionalID: id)
                 return .init {
                     $0.errorCode = ErrorCode(rawValue: found.error.rawValue)

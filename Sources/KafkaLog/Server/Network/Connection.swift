@@ -16,6 +16,8 @@ final class Connection {
     /// Answers in the order of their requests; nil while an answer is not ready. The first is that of request `firstOwed`.
     private var owed: [[OutputPiece]?] = []
     private var firstOwed: UInt64 = 0
+    /// Bytes in memory of answers that are ready and wait for an earlier one.
+    private var heldBackBytes = 0
 
     /// False once its socket is closed: answers that come later are dropped.
     private(set) var isOpen = true
@@ -24,8 +26,11 @@ final class Connection {
     var interest: Poller.Interest = .read
     /// Whether it is on the list of connections to be served at the end of the turn.
     var isInAttention = false
-    /// Bytes of its input buffer that count against the common limit.
+    /// Bytes of its input buffer, and of its answers, that count against the common limits.
     var accountedInput = 0
+    var accountedOutput = 0
+    /// When the request began to come of which a part is here, milliseconds of the monotonic clock; nil when none has.
+    var requestBegan: Int64?
 
     init(id: UInt64, descriptor: Int32, peer: String, now: Int64) {
         self.id = id
@@ -40,7 +45,14 @@ final class Connection {
         guard isOpen else { return }
         isOpen = false
         _ = Glibc.close(descriptor)
+        // A coordinator may hold on to it until a request is decided: not to its memory.
+        input = InputBuffer(capacity: 0)
+        output = OutputQueue()
+        owed = []
     }
+
+    /// Bytes of answers in memory.
+    var outputBytes: Int { output.memoryBytes + heldBackBytes }
 
     /// Requests that wait for their answer, or for an earlier one's.
     var requestsInFlight: Int { owed.count }
@@ -54,8 +66,10 @@ final class Connection {
     /// Hands over the answer of request `place`; all answers that are now in order go to the output.
     func fulfil(_ place: UInt64, _ answer: [OutputPiece]) {
         owed[Int(place - firstOwed)] = answer
+        heldBackBytes += answer.bytesInMemory
         var ready = 0
         while ready < owed.count, let answer = owed[ready] {
+            heldBackBytes -= answer.bytesInMemory
             output.append(answer)
             ready += 1
         }
@@ -65,6 +79,15 @@ final class Connection {
 
     /// Whether it holds so much that no further request is taken from it.
     func isSaturated(_ limits: LogServerLimits) -> Bool {
-        owed.count >= limits.requestsInFlight || output.memoryBytes >= limits.outputBytes
+        owed.count >= limits.requestsInFlight || outputBytes >= limits.outputBytes
+    }
+}
+
+extension [OutputPiece] {
+    /// Regions of files take no memory.
+    fileprivate var bytesInMemory: Int {
+        reduce(0) { sum, piece in
+            if case .bytes(let bytes) = piece { sum + bytes.count } else { sum }
+        }
     }
 }

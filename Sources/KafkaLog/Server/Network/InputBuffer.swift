@@ -8,9 +8,10 @@ struct InputBuffer {
     private var start = 0
     private var end = 0
 
-    private static let smallCapacity = 32 * 1024
+    /// What a connection has while its requests are small.
+    static let smallCapacity = 32 * 1024
 
-    init() { storage = ByteStorage(capacity: InputBuffer.smallCapacity) }
+    init(capacity: Int = InputBuffer.smallCapacity) { storage = ByteStorage(capacity: capacity) }
 
     /// Memory in use.
     var capacity: Int { storage.capacity }

@@ -28,7 +28,8 @@ package final class Journal: SyncParticipant {
     private let directory: String
     private var file: LogFile
     private var live: [[UInt8]: Live] = [:]
-    private var liveBytes: Int64 = 0
+    /// Bytes of the live entries.
+    package private(set) var liveBytes: Int64 = 0
     private var nextOrder: UInt64 = 0
     private var isDirty = false
     private var rewriteAbove = rewriteMinimum
