@@ -155,6 +155,7 @@ final class Socket {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL)) }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { return }
             sent += count
         }
@@ -171,6 +172,8 @@ final class Socket {
         var got = 0
         while got < count {
             let more = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + got, count - got, 0) }
+            // libFuzzer's alarm.
+            if more < 0, errno == EINTR { continue }
             guard more > 0 else { return nil }
             got += more
         }
@@ -181,6 +184,9 @@ final class Socket {
     func finish() {
         shutdown(descriptor, Int32(SHUT_WR))
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while recv(descriptor, &buffer, buffer.count, 0) > 0 {}
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            if count == 0 || (count < 0 && errno != EINTR) { return }
+        }
     }
 }
