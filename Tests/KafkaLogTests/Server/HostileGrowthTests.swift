@@ -152,7 +152,6 @@ extension OffsetCommitResponse {
     #expect(joined.members.map(\.memberID) == [joined.memberID] && joined.memberID.utf8.count < 1_100)
     #expect(try client.ask(DescribeGroupsRequest { $0.groups = [longest] }).groups[0].members[0].groupInstanceID == longest)
     #expect(try client.ask(InitProducerIDRequest { $0.transactionalID = longest; $0.transactionTimeoutMilliseconds = 1_000 }).errorCode == .none)
-    #expect(try client.ask(commit(longest + "", metadata: String(repeating: "m", count: 4_097))).first != .none)
     #expect(try client.ask(commit("g", metadata: String(repeating: "m", count: 4_097))).first == .offsetMetadataTooLarge)
     let topic = try client.ask(CreateTopicsRequest { $0.topics = [.init { $0.name = String(longest.prefix(300)); $0.numPartitions = 1; $0.replicationFactor = 1 }] })
     #expect(topic.topics[0].errorCode == .invalidTopic)
@@ -192,7 +191,7 @@ extension OffsetCommitResponse {
     let all = OffsetFetchRequest { $0.groups = [.init { $0.groupID = "g"; $0.topics = nil }] }
     // Each holds a megabyte of answers, beyond what the sockets take.
     let slow = try (0..<8).map { _ in try log.client() }
-    for connection in slow { for _ in 0..<60 { try? connection.send(all) } }
+    for connection in slow { for _ in 0..<60 { try connection.send(all) } }
     var asked = 0
     while asked < 2_000, !log.messages.contains(where: { $0.contains("answers that are not read exceed 3145728 bytes") }) {
         #expect(try client.ask(ApiVersionsRequest()).errorCode == .none)
