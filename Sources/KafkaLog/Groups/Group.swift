@@ -24,8 +24,8 @@ final class Group {
     var initialDelay: InitialDelay?
 
     struct InitialDelay {
-        /// What is left of the time that it may be prolonged by.
-        var leftMilliseconds: Int64
+        /// The moment until which it may be prolonged, monotonic milliseconds.
+        let latest: Int64
         /// A member joined while it ran: it is prolonged.
         var newMemberAdded = false
     }
