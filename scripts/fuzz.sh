@@ -49,7 +49,7 @@ for target in "${targets[@]}"; do
     fi
     grep -E '^(Done|stat::)|cov: .*DONE' ".build/fuzz/$target.log" || true
     if [[ -n $keep ]]; then
-        "$binary" "${limits[@]}" -merge=1 "$kept" "$found" > ".build/fuzz/$target.merge.log" 2>&1
+        "$binary" "${limits[@]}" -set_cover_merge=1 -use_counters=0 "$kept" "$found" > ".build/fuzz/$target.merge.log" 2>&1
     fi
     seed=$((seed + 1))
 done
