@@ -168,6 +168,10 @@ extension TestClient {
         DescribeLogDirsRequest { $0.topics = [.init { $0.name = "b"; $0.partitions = [1, 2] }, .init { $0.name = "c"; $0.partitions = [0] }] },
         version: 1)
     #expect(some.results[0].topics.map(\.name) == ["b"] && some.results[0].topics[0].partitions.map(\.index) == [1])
+    // The same from partitions that nobody has used since the start.
+    try log.restart()
+    let again = try log.client().ask(DescribeLogDirsRequest { $0.topics = nil })
+    #expect(again.results[0].topics.map { $0.partitions.map(\.byteCount) } == [[0], [0, Int64(batch.count)]])
 }
 
 @Test func topicsAreDescribedPageByPage() throws {

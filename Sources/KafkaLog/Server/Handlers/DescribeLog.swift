@@ -39,11 +39,11 @@ extension Broker {
     }
 
     private func describeSize(_ name: TopicPartition) -> DescribeLogDirsResponse.Result.Topic.Partition? {
-        guard let log = try? partition(name).log else { return nil }
+        guard let byteCount = try? directory.byteCount(of: name) else { return nil }
         return .init {
             $0.index = name.partition
-            $0.byteCount = log.byteCount
-            $0.offsetLag = log.logEndOffset - log.highWatermark
+            $0.byteCount = byteCount
+            if let log = partitions[name]?.log { $0.offsetLag = log.logEndOffset - log.highWatermark }
         }
     }
 
