@@ -92,10 +92,10 @@ extension GroupCoordinator {
             try check(groupID: groupID)
             guard let group = groups[groupID] else { throw .groupIDNotFound }
             if group.state != .empty && group.protocolType != ConsumerSubscription.protocolType { throw .nonEmptyGroup }
-            // Once a topic: what the members subscribed to is long.
-            var subscribed: [String: Bool] = [:]
-            for topic in Set(partitions.map(\.topic)) { subscribed[topic] = group.state != .empty && group.isSubscribed(to: topic) }
-            let isFree = { (partition: TopicPartition) in subscribed[partition.topic] == false }
+            let subscribed = group.subscribedTopics
+            let isFree = { (partition: TopicPartition) in
+                group.state == .empty || !(subscribed?.contains(partition.topic) ?? true)
+            }
             let records = removeOffsets(group, partitions.filter(isFree))
             if !records.isEmpty { actions.append(.persist(records)) }
             result.partitions = partitions.map {
