@@ -42,10 +42,12 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CShims",
             cxxSettings: [.unsafeFlags(["-O3"])],
-            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd")]),
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
 
         // The ground.
         module("Batch", "CXXHash", "CShims"),
@@ -54,7 +56,7 @@ let package = Package(
         module("JobFile", "Batch", "Expression", "CYAML"),
         module("Formats", "Batch", "CShims"),
         module("Parquet", "Batch", "CZstd", "CSnappy"),
-        module("State", "Batch", "CShims", "CRocksDB", "CZstd"),
+        module("State", "Batch", "CShims", "CRocksDB", "CZstd", "CCurl", "COpenSSL"),
         module("Dataflow", "Batch", "Expression", "State"),
         module("KafkaClient", "CRdKafka", "CShims"),
 

@@ -113,9 +113,13 @@ struct RunCommand {
     private func openStorage() throws(StateError) -> any CheckpointStorage {
         switch daemon.settings.checkpoint.storage {
         case .directory(let path): return try DirectoryStorage(root: path)
-        case .s3:
-            Program.finish(
-                .configuration, "millrace: checkpoint.storage: object stores are not built in yet; name a directory that all instances can reach\n")
+        case .s3(let bucket, let prefix):
+            let environment = S3Environment(ProcessInfo.processInfo.environment)
+            let settings = daemon.settings.checkpoint.s3
+            let location = S3Location(
+                bucket: bucket, region: settings.region ?? environment.region ?? "us-east-1", endpoint: settings.endpoint ?? environment.endpoint,
+                usesPathStyle: settings.usesPathStyle)
+            return S3Storage(location, prefix: prefix, environment: environment)
         }
     }
 

@@ -101,4 +101,17 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
 
+// libcurl, whose option calls are variadic. The answer is the CURLcode.
+
+/// Reads or writes `size * count` bytes at `buffer`; returns how many it took or gave.
+typedef size_t (*millrace_curl_transfer)(char *_Nonnull buffer, size_t size, size_t count, void *_Nullable context);
+
+int millrace_curl_set_number(void *_Nonnull handle, int option, long value);
+int millrace_curl_set_size(void *_Nonnull handle, int option, int64_t value);
+int millrace_curl_set_text(void *_Nonnull handle, int option, const char *_Nullable value);
+int millrace_curl_set_pointer(void *_Nonnull handle, int option, void *_Nullable value);
+int millrace_curl_set_transfer(void *_Nonnull handle, int option, millrace_curl_transfer _Nullable function);
+/// The status of the last answer; 0 when there was none.
+int millrace_curl_status(void *_Nonnull handle);
+
 #endif

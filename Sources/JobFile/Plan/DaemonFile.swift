@@ -101,9 +101,21 @@ package struct CheckpointSettings: Hashable, Sendable {
         case s3(bucket: String, prefix: String)
     }
 
+    /// What is not in `s3://bucket/prefix`; nil where the environment or the store's default counts.
+    package struct S3: Hashable, Sendable {
+        /// `http://` or `https://`, a host and perhaps a port.
+        package var endpoint: String?
+        package var region: String?
+        /// `endpoint/bucket/key` instead of `bucket.endpoint/key`.
+        package var usesPathStyle: Bool?
+
+        package init() {}
+    }
+
     /// Microseconds from commit to commit: 10 ms to 1 h.
     package var interval: Int64 = 1_000_000
     package var storage = Storage.directory("./data/checkpoints")
+    package var s3 = S3()
 
     package init(interval: Int64 = 1_000_000, storage: Storage = .directory("./data/checkpoints")) {
         self.interval = interval

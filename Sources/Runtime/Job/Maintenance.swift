@@ -112,7 +112,8 @@ final class Maintenance: Sendable {
                 try context.settings.storage.delete(object.name)
             }
         }
-        for old in snapshots where old != snapshot { try context.settings.storage.delete(old) }
+        // Names sort by epoch. A newer one is of an instance that has the task by now.
+        for old in snapshots where old < snapshot { try context.settings.storage.delete(old) }
     }
 }
 
