@@ -110,6 +110,7 @@ extension Broker {
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }
                 if persistence.obstacle == nil {
+                    if error.isOutOfSpace { noteOutOfSpace(error.message) }
                     configuration.log(LogEvent(.error, "the coordinators' journal cannot be written; it is tried again", ["reason": error.message]))
                 }
                 persistence.obstacle = error.message
