@@ -29,8 +29,8 @@ struct LogMetrics {
         set("millrace_log_connections_refused_total", "Connections refused since too many were open.", Double(now.connectionsRefused))
         set("millrace_log_malformed_requests_total", "Requests that closed their connection.", Double(now.malformedRequests))
         set("millrace_log_open_transactions", "Transactions under way.", Double(now.openTransactions))
-        set("millrace_log_requests_total", "Requests.", now.requests.map { (["api": $0.key], Double($0.value)) })
-        set("millrace_log_groups", "Consumer groups.", now.groupsByState.map { (["state": $0.key], Double($0.value)) })
+        set("millrace_log_requests_total", "Requests.", now.requests.map { (labels: ["api": $0.key], value: Double($0.value)) })
+        set("millrace_log_groups", "Consumer groups.", now.groupsByState.map { (labels: ["state": $0.key], value: Double($0.value)) })
         set("millrace_log_produce_duration_seconds", "From a Produce request's arrival to its answer.", now.produceDurations)
         set("millrace_log_fetch_duration_seconds", "From a Fetch request's arrival to its answer, without its wait.", now.fetchDurations)
         set("millrace_log_fsync_duration_seconds", "Time that fsync took, for one file.", now.fsyncDurations)
@@ -39,7 +39,7 @@ struct LogMetrics {
 
     private func showTopics(_ topics: [(key: String, value: LogStatistics.Topic)]) {
         func set(_ name: String, _ help: String, _ value: (LogStatistics.Topic) -> Double) {
-            self.set("millrace_log_topic_\(name)", help, topics.map { (["topic": $0.key], value($0.value)) })
+            self.set("millrace_log_topic_\(name)", help, topics.map { (labels: ["topic": $0.key], value: value($0.value)) })
         }
         set("bytes_in_total", "Bytes of record batches appended.") { Double($0.bytesIn) }
         set("bytes_out_total", "Bytes of record batches sent.") { Double($0.bytesOut) }
@@ -49,7 +49,10 @@ struct LogMetrics {
         set("bytes", "Bytes on disk.") { Double($0.logBytes) }
     }
 
-    private func set(_ name: String, _ help: String, _ value: Double) { set(name, help, [([:], value)]) }
+    private func set(_ name: String, _ help: String, _ value: Double) {
+        let none: MetricLabels = [:]
+        set(name, help, [(none, value)])
+    }
 
     private func set(_ name: String, _ help: String, _ readings: [(labels: MetricLabels, value: Double)]) {
         registry.replace(name, help: help, isCounter: name.hasSuffix("_total"), readings)
