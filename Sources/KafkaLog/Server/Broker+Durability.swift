@@ -106,6 +106,7 @@ extension Broker {
             do throws(StorageError) {
                 let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
                 persistence.didAppend(as: sequence)
+                lookForSpace()
                 hasUnflushedStorage = true
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }

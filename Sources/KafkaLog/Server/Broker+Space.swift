@@ -18,6 +18,12 @@ extension Broker {
         timers.add(.space, at: clock.now + Broker.spaceProbeMilliseconds)
     }
 
+    /// Tries again until there is room.
+    func lookForSpaceAgain() {
+        lookForSpace()
+        if outOfSpace != nil { timers.add(.space, at: clock.now + Broker.spaceProbeMilliseconds) }
+    }
+
     func lookForSpace() {
         guard outOfSpace != nil, storageFailure == nil else { return }
         do throws(StorageError) {
@@ -25,7 +31,7 @@ extension Broker {
             outOfSpace = nil
             configuration.log(LogEvent(.info, "there is room on the log's device again", ["directory": configuration.directory]))
         } catch {
-            timers.add(.space, at: clock.now + Broker.spaceProbeMilliseconds)
+            outOfSpace = error.message
         }
     }
 }

@@ -28,7 +28,7 @@ struct LogDumpCommand {
             let log = try OfflineLog(path: path)
             let partitions = log.partitions.filter { wanted == nil || $0.name == wanted }
             if let wanted, partitions.isEmpty {
-                throw UsageError("\(path) has no partition \(wanted.topic)/\(wanted.partition)")
+                Program.finish(.failed, "millrace: \(path) has no partition \(wanted.topic)/\(wanted.partition)\n")
             }
             var isSound = true
             for partition in partitions {

@@ -50,7 +50,11 @@ struct GroupOffsets {
         let there = committed.map(\.partition).filter { $0.partition < topics[$0.topic] ?? 0 }
         let ends = try cluster.ends(of: there, timeout: LogTarget.timeout)
         let stable = Dictionary(uniqueKeysWithValues: ends.map { ($0.partition, $0.lastStable) })
-        rows = committed.map { Row(partition: $0.partition, offset: $0.offset ?? 0, metadata: $0.metadata, end: stable[$0.partition]) }
+        rows = committed.map { committed in
+            // Some clients commit the end of their C string with it.
+            let metadata = committed.metadata.hasSuffix("\0") ? String(committed.metadata.dropLast()) : committed.metadata
+            return Row(partition: committed.partition, offset: committed.offset ?? 0, metadata: metadata, end: stable[committed.partition])
+        }
     }
 
     /// Of all partitions; nil when nothing is committed.
