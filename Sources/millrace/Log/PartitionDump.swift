@@ -110,7 +110,7 @@ struct PartitionDump {
 
     private static func time(_ milliseconds: Int64) -> String {
         guard milliseconds >= 0 else { return "no timestamp" }
-        return Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601.time(includingFractionalSeconds: true))
+        return Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
     private mutating func gap(_ start: Int64, _ end: Int64) {
