@@ -264,7 +264,8 @@ def test_metrics_count_exactly_what_clients_did(log):
     log.stop(log.process)
     log.start_log()
     assert log.metric("millrace_log_topic_bytes", topic="b") > 0
-    AdminClient({"bootstrap.servers": log.brokers}).delete_topics(["b"])["b"].result(20)
+    admin = AdminClient({"bootstrap.servers": log.brokers})
+    admin.delete_topics(["b"])["b"].result(20)
     assert 'topic="b"' not in log.get("/metrics")[1] and 'topic="a"' in log.get("/metrics")[1]
 
 
@@ -291,11 +292,10 @@ def test_a_full_disk_is_told_everywhere_and_over_when_there_is_room(site):
         one.create("t", partitions=1)
         one.produce("t", [(b"k", b"v")])
         ballast = disk / "ballast"
-        with open(ballast, "wb") as file:
+        with open(ballast, "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"x" * 4096)
-                    file.flush()
             except OSError:
                 pass
         errors = []
