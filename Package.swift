@@ -75,7 +75,9 @@ let package = Package(
         module("Admin", "Telemetry", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
-            dependencies: ["Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "KafkaLog", "Runtime", "Admin"],
+            dependencies: [
+                "Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "KafkaLogStorage", "KafkaLog", "Runtime", "Admin",
+            ],
             swiftSettings: swift),
 
         tests("BatchTests", "Batch"),

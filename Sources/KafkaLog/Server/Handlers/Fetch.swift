@@ -29,9 +29,12 @@ extension Broker {
         var response = FetchResponse()
         var bytes = 0
         var topicBytes: [(topic: String, bytes: Int)] = []
+        /// Beside `topicBytes`.
+        var topicRecords: [Int64] = []
         /// There is an error to report, or nothing to wait for.
         var mustAnswer = false
         var states: [PartitionState] = []
+        let startedAt = DurationHistogram.now
     }
 
     private func read(_ request: FetchRequest, version: Int16) -> Attempt {
@@ -69,6 +72,7 @@ extension Broker {
                         attempt.bytes += region.length
                         attempt.topicBytes.append((name, region.length))
                         budget = max(0, budget - region.length)
+                        attempt.topicRecords.append(result.offsetCount)
                     }
                     if isolation == .readCommitted {
                         answer.abortedTransactions = result.abortedTransactions.map { aborted in
@@ -91,8 +95,14 @@ extension Broker {
         return attempt
     }
 
+    private func finishRead(_ parked: ParkedFetch, _ attempt: Attempt) {
+        finishRead(parked.reply.resumed(at: attempt.startedAt, after: parked.parkedAt), attempt)
+    }
+
     private func finishRead(_ reply: Reply<FetchRequest>, _ attempt: Attempt) {
-        for (topic, bytes) in attempt.topicBytes { counters.count(bytesOut: UInt64(bytes), topic: topic) }
+        for ((topic, bytes), records) in zip(attempt.topicBytes, attempt.topicRecords) {
+            counters.count(recordsOut: UInt64(records), bytes: UInt64(bytes), topic: topic)
+        }
         answer(reply, attempt.response)
     }
 
@@ -100,7 +110,7 @@ extension Broker {
     func finishFetch(_ parked: ParkedFetch) {
         guard parked.isParked else { return }
         forget(parked)
-        finishRead(parked.reply, read(parked.request, version: parked.reply.version))
+        finishRead(parked, read(parked.request, version: parked.reply.version))
     }
 
     /// Takes a parked Fetch off all lists.
@@ -116,7 +126,7 @@ extension Broker {
             let attempt = read(parked.request, version: parked.reply.version)
             guard attempt.mustAnswer || attempt.bytes >= Int(parked.request.minBytes) else { continue }
             forget(parked)
-            finishRead(parked.reply, attempt)
+            finishRead(parked, attempt)
         }
     }
 }
