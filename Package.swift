@@ -70,7 +70,10 @@ let package = Package(
         module("Admin", "Telemetry", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
-            dependencies: ["Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "KafkaLog", "Runtime", "Admin"],
+            dependencies: [
+                "Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "CRdKafka", "KafkaLog", "KafkaLogProtocol",
+                "KafkaLogStorage", "Runtime", "Admin", "CShims",
+            ],
             swiftSettings: swift),
 
         tests("BatchTests", "Batch"),

@@ -101,4 +101,11 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
 
+/// Tells the kernel to begin writing a file's dirty pages, and does not wait for them. Makes nothing durable; does nothing where
+/// there is no such call.
+void millrace_start_writeback(int descriptor);
+
+/// Waits until a socket has something to read (1), the time is over (0), or the wait is interrupted (-1).
+int millrace_wait_readable(int descriptor, int64_t nanoseconds);
+
 #endif
