@@ -106,7 +106,7 @@ extension Broker {
             do throws(StorageError) {
                 let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
                 persistence.didAppend(as: sequence)
-                hasUnflushedStorage = true
+                syncJournalSoon()
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }
                 if persistence.obstacle == nil {
@@ -119,6 +119,25 @@ extension Broker {
         }
     }
 
+    /// What somebody waits for goes to disk at the end of the turn, the rest with what comes next, or a little later: a sync of its own
+    /// for the end of a transaction would be in the way of the next one.
+    private func syncJournalSoon() {
+        if case .commit = configuration.fsync, whenDurable.isEmpty {
+            guard !isJournalSyncPlanned else { return }
+            isJournalSyncPlanned = true
+            timers.add(.journalSync, at: clock.now + Broker.journalSyncMilliseconds)
+        } else {
+            hasUnflushedStorage = true
+        }
+    }
+
+    func syncJournal() {
+        isJournalSyncPlanned = false
+        hasUnflushedStorage = true
+    }
+
+    private static var journalSyncMilliseconds: Int64 { 100 }
+
     private static var journalRetryMilliseconds: Int64 { 500 }
 
     func whenDurable(_ action: DurableAction) {
@@ -127,6 +146,7 @@ extension Broker {
             run(action)
         } else {
             whenDurable.append((persistence.last, action))
+            hasUnflushedStorage = true
         }
     }
 

@@ -87,6 +87,7 @@ extension Broker {
             case .produce(let produce): expireProduce(produce)
             case .markers(let markers): retryMarkers(markers)
             case .journal: writeJournal()
+            case .journalSync: syncJournal()
             case .idleConnections:
                 closeIdleConnections(now: now)
                 timers.add(.idleConnections, at: now + idleSweepMilliseconds)
