@@ -17,7 +17,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BINARY = ROOT / ".build/release/millrace"
+BINARY = pathlib.Path(os.environ.get("MILLRACE_BINARY", ROOT / ".build/release/millrace"))
 TICK = os.sysconf("SC_CLK_TCK")
 JOBS = {"sessions": ROOT / "config/jobs/clickstream-sessions.yaml"}
 

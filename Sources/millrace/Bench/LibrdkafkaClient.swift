@@ -13,9 +13,9 @@ struct LibrdkafkaClient {
         _ = try AdminClient(configuration).ensure(NewTopic(load.topic, partitions: BenchLoad.partitions), timeout: .seconds(15))
     }
 
-    /// An idempotent producer, uncompressed, linger 5 ms, sizes of batches as librdkafka has them (1 MB).
+    /// An idempotent producer, uncompressed, linger 5 ms; batches (1 MB) and queue as librdkafka has them.
     func produce() throws -> BenchFigures {
-        let producer = try Producer(ProducerConfiguration(client: configuration, compression: .none))
+        let producer = try Producer(ProducerConfiguration(client: configuration, compression: .none, queueMessages: 100_000))
         let lists = (0..<BenchLoad.partitions).map { partition in
             var list = OutgoingRecords()
             for number in 0..<2_000 {
@@ -79,7 +79,8 @@ struct LibrdkafkaClient {
         let producer = try ReportingProducer(load.brokers, topic: load.topic)
         let (_, value) = BenchLoad.record(1)
         let pace = 1 / Double(load.rate)
-        let count = load.rate * load.seconds
+        let perTurn = max(1, load.rate / 1_000)
+        let count = load.rate * load.seconds / perTurn * perTurn
         var times = BenchTimes()
         // Connections and metadata first: what is measured is the steady state.
         guard producer.send(value, partition: 0, tag: 0) else { throw BenchFailure(description: "the queue is full at the start") }
@@ -89,8 +90,8 @@ struct LibrdkafkaClient {
         var sent = 0
         var acknowledged = 0
         while acknowledged < count {
-            let due = min(count, Int((BenchClock.now - began) / pace))
-            while sent < due, producer.send(value, partition: Int32(sent) % BenchLoad.partitions, tag: sent) { sent += 1 }
+            let due = min(count, Int((BenchClock.now - began) / pace) / perTurn * perTurn)
+            while sent < due, producer.send(value, partition: Int32(sent / perTurn) % BenchLoad.partitions, tag: sent) { sent += 1 }
             try producer.reports(milliseconds: 1) { number in
                 times.add(BenchClock.now - began - Double(number) * pace)
                 acknowledged += 1
