@@ -95,6 +95,7 @@ def plain_write_cpu(directory, records):
     while left > 0:
         left -= os.write(descriptor, data[:left])
     used = time.process_time() - before
+    os.fsync(descriptor)
     os.close(descriptor)
     os.unlink(directory / "plain")
     return used / records
@@ -134,7 +135,6 @@ def once(parent, options):
         return body
 
     def latencies(directory, log):
-        result["plain_write_cpu_us"] = plain_write_cpu(directory, options.records) * 1e6
         result["fsync"] = fsync_times(directory, 50 * 240, options.seconds / 2)
         for client in CLIENTS:
             result[f"latency {client}"] = log.run(client, "latency", "--seconds", options.seconds, "--rate", options.rate)
@@ -148,6 +148,8 @@ def once(parent, options):
         fresh(f"throughput-{client}", throughput(client))
     fresh("latency", latencies)
     fresh("transactions", transactions)
+    # Last: the disk is busy with it for a while.
+    result["plain_write_cpu_us"] = plain_write_cpu(parent, options.records) * 1e6
     return result
 
 
@@ -189,7 +191,7 @@ def main():
     parser.add_argument("--directory", help="where the log's files go: the disk that is measured")
     parser.add_argument("--json")
     options = parser.parse_args()
-    parent = tempfile.mkdtemp(prefix="millrace-bench-", dir=options.directory)
+    parent = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-", dir=options.directory))
     try:
         runs = []
         for number in range(options.repeats):

@@ -77,6 +77,8 @@ struct BenchLoad {
     let seconds: Int
 
     static let partitions: Int32 = 4
+    /// Of `latency`, before what counts.
+    static let warmUpSeconds = 1
     /// Bytes of a record: its key and its value.
     static let recordBytes = 230
     static let keyBytes = 10

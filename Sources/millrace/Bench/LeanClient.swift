@@ -58,9 +58,9 @@ struct LeanClient {
         }
     }
 
-    /// As fast as it goes, five requests under way, each with a batch for every partition.
+    /// As fast as it goes, twelve requests under way as if of a few clients, each with a batch for every partition.
     func produce() throws -> BenchFigures {
-        let inFlight = 5
+        let inFlight = 12
         var frame = try LogConnection.frame(
             request((0..<BenchLoad.partitions).map { ($0, Self.batch(load.batch, from: Int($0) * load.batch)) }), version: Self.produceVersion)
         let requests = max(1, load.records / (load.batch * Int(BenchLoad.partitions)))
@@ -129,14 +129,14 @@ struct LeanClient {
     }
 
     /// An open loop: records fall due at an even pace whatever the log does, and are sent every millisecond, to one partition after the
-    /// other. The time of a record counts from when it was due.
+    /// other. The time of a record counts from when it was due. What comes while partitions are made and threads started does not count.
     func latency() throws -> BenchFigures {
         let perBatch = max(1, load.rate / 1_000)
         let pace = Double(perBatch) / Double(load.rate)
         var frames = try (0..<BenchLoad.partitions).map { partition in
             try LogConnection.frame(request([(partition, Self.batch(perBatch, from: Int(partition) * perBatch))]), version: Self.produceVersion)
         }
-        let count = Int(Double(load.seconds) / pace)
+        let count = Int(Double(load.seconds + BenchLoad.warmUpSeconds) / pace)
         var times = BenchTimes()
         let (began, used) = (BenchClock.now + 0.01, BenchClock.processorSeconds)
         var sent = 0
@@ -155,7 +155,9 @@ struct LeanClient {
             }
             try receiveAcknowledgement()
             let now = BenchClock.now
-            for index in 0..<perBatch { times.add(now - due(received) + pace * Double(perBatch - 1 - index) / Double(perBatch)) }
+            if Double(received) * pace >= Double(BenchLoad.warmUpSeconds) {
+                for index in 0..<perBatch { times.add(now - due(received) + pace * Double(perBatch - 1 - index) / Double(perBatch)) }
+            }
             received += 1
         }
         var figures = times.figures

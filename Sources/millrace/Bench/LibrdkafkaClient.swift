@@ -80,12 +80,9 @@ struct LibrdkafkaClient {
         let (_, value) = BenchLoad.record(1)
         let pace = 1 / Double(load.rate)
         let perTurn = max(1, load.rate / 1_000)
-        let count = load.rate * load.seconds / perTurn * perTurn
+        let uncounted = load.rate * BenchLoad.warmUpSeconds
+        let count = (load.rate * load.seconds + uncounted) / perTurn * perTurn
         var times = BenchTimes()
-        // Connections and metadata first: what is measured is the steady state.
-        guard producer.send(value, partition: 0, tag: 0) else { throw BenchFailure(description: "the queue is full at the start") }
-        var warm = false
-        while !warm { try producer.reports(milliseconds: 1_000) { _ in warm = true } }
         let (began, used) = (BenchClock.now, BenchClock.processorSeconds)
         var sent = 0
         var acknowledged = 0
@@ -93,7 +90,7 @@ struct LibrdkafkaClient {
             let due = min(count, Int((BenchClock.now - began) / pace) / perTurn * perTurn)
             while sent < due, producer.send(value, partition: Int32(sent / perTurn) % BenchLoad.partitions, tag: sent) { sent += 1 }
             try producer.reports(milliseconds: 1) { number in
-                times.add(BenchClock.now - began - Double(number) * pace)
+                if number >= uncounted { times.add(BenchClock.now - began - Double(number) * pace) }
                 acknowledged += 1
             }
         }
