@@ -76,7 +76,8 @@ let package = Package(
         .executableTarget(
             name: "millrace",
             dependencies: [
-                "Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "KafkaLogStorage", "KafkaLog", "Runtime", "Admin",
+                "Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "CRdKafka", "KafkaLog", "KafkaLogProtocol",
+                "KafkaLogStorage", "Runtime", "Admin", "CShims",
             ],
             swiftSettings: swift),
 

@@ -23,6 +23,7 @@ enum Program {
                millrace check JOB.yaml...
                millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
+               millrace bench [--client lean|librdkafka] [--brokers H:P | --config FILE] log produce|consume|latency|transactions
                millrace version
 
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
@@ -36,6 +37,7 @@ enum Program {
         check     validates job files and prints their plans
         generate  puts a synthetic clickstream on a topic
         produce   puts the lines of a file on a topic
+        bench     measures one client of a log that runs; scripts/bench.sh does the whole of it
 
         generate and produce write to --brokers, else to the log of the daemon file (config/millrace.yaml), else to 127.0.0.1:9092.
 
@@ -55,6 +57,7 @@ enum Program {
             case "check": finish(try CheckCommand(&arguments).run())
             case "generate": finish(try GenerateCommand(&arguments).run())
             case "produce": finish(try ProduceCommand(&arguments).run())
+            case "bench": finish(try BenchCommand(&arguments).run())
             case "version", "--version":
                 print("millrace \(version)")
                 finish(.done)

@@ -113,5 +113,11 @@ int millrace_curl_set_pointer(void *_Nonnull handle, int option, void *_Nullable
 int millrace_curl_set_transfer(void *_Nonnull handle, int option, millrace_curl_transfer _Nullable function);
 /// The status of the last answer; 0 when there was none.
 int millrace_curl_status(void *_Nonnull handle);
+/// Tells the kernel to begin writing a file's dirty pages, and does not wait for them. Makes nothing durable; does nothing where
+/// there is no such call.
+void millrace_start_writeback(int descriptor);
+
+/// Waits until a socket has something to read (1), the time is over (0), or the wait is interrupted (-1).
+int millrace_wait_readable(int descriptor, int64_t nanoseconds);
 
 #endif

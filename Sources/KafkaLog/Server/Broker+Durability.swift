@@ -109,7 +109,7 @@ extension Broker {
                 let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
                 persistence.didAppend(as: sequence)
                 lookForSpace()
-                hasUnflushedStorage = true
+                syncJournalSoon()
                 limitCoordinators()
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }
@@ -137,6 +137,25 @@ extension Broker {
                 ["bytes": "\(journal.liveBytes)"]))
     }
 
+    /// What somebody waits for goes to disk at the end of the turn, the rest with what comes next, or a little later: a sync of its own
+    /// for the end of a transaction would be in the way of the next one.
+    private func syncJournalSoon() {
+        if case .commit = configuration.fsync, whenDurable.isEmpty {
+            guard !isJournalSyncPlanned else { return }
+            isJournalSyncPlanned = true
+            timers.add(.journalSync, at: clock.now + Broker.journalSyncMilliseconds)
+        } else {
+            hasUnflushedStorage = true
+        }
+    }
+
+    func syncJournal() {
+        isJournalSyncPlanned = false
+        hasUnflushedStorage = true
+    }
+
+    private static var journalSyncMilliseconds: Int64 { 100 }
+
     private static var journalRetryMilliseconds: Int64 { 500 }
 
     func whenDurable(_ action: DurableAction) {
@@ -145,6 +164,7 @@ extension Broker {
             run(action)
         } else {
             whenDurable.append((persistence.last, action))
+            hasUnflushedStorage = true
         }
     }
 

@@ -88,6 +88,7 @@ extension Broker {
             case .markers(let markers): retryMarkers(markers)
             case .journal: writeJournal()
             case .space: lookForSpaceAgain()
+            case .journalSync: syncJournal()
             case .idleConnections:
                 closeIdleConnections(now: now)
                 timers.add(.idleConnections, at: now + idleSweepMilliseconds)

@@ -51,6 +51,8 @@ final class Broker {
     var persistence = PersistenceQueue()
     /// What is to be done when the entries up to a number are durable, in order.
     var whenDurable: [(number: UInt64, action: DurableAction)] = []
+    /// A sync is planned for entries of the journal that nobody waits for.
+    var isJournalSyncPlanned = false
     /// Requests that a coordinator will answer.
     var coordinatorReplies: [RequestToken: CoordinatorReply] = [:]
     var nextToken: UInt64 = 0
@@ -102,6 +104,7 @@ enum BrokerTimer {
     case produce(PendingProduce)
     case markers(PendingMarkers)
     case journal
+    case journalSync
     case idleConnections
     case retention
     case checkpoint

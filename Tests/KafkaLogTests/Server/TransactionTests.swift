@@ -285,3 +285,23 @@ private final class Producer {
     while try list(olderThan: 0).isEmpty {}
     #expect(try list(olderThan: 0) == ["open"])
 }
+
+@Test func theEndOfATransactionTakesNoSyncOfItsOwn() throws {
+    let log = try TestLog()
+    let producer = try Producer(log, "t-1")
+    try producer.client.createTopic("t")
+    #expect(try producer.add("t") == .none)
+    #expect(try producer.produce(["first"], "t") == .none)
+    #expect(try producer.end(commit: true) == .none)
+    let before = log.server.statistics().fsync.count
+    let began = ContinuousClock.now
+    let count = 50
+    for number in 0..<count {
+        #expect(try producer.add("t") == .none)
+        #expect(try producer.produce(["\(number)"], "t") == .none)
+        #expect(try producer.end(commit: true) == .none)
+    }
+    // What the transaction touches, the records, the decision, the marker; and every 100 ms what nobody waits for.
+    let planned = Int((ContinuousClock.now - began) / .milliseconds(100)) + 2
+    #expect(Int(log.server.statistics().fsync.count - before) <= 4 * count + planned)
+}

@@ -1,4 +1,3 @@
-import CShims
 import Glibc
 import Synchronization
 
@@ -30,7 +29,7 @@ package struct SyncStatistics: Sendable, Hashable {
     package var durations = DurationHistogram()
 }
 
-/// Group commit: one thread makes durable what everybody has asked for, each file once a round.
+/// Group commit: one thread makes durable what everybody has asked for, each file once a round, several at a time.
 ///
 /// After the first failure nothing is ever synced again: the kernel may have dropped the dirty pages, so that a second fsync succeeds
 /// without the data being on disk ("Can applications recover from fsync failures?", ATC '20).
@@ -44,7 +43,7 @@ final class LogSync: Sendable {
     }
 
     private let state = Mutex(State())
-    private let operations: FileOperations
+    private let helpers: SyncHelpers
     /// Milliseconds that a round waits for more to come; 0: none.
     private let delay: Int32
     private let requested: EventDescriptor
@@ -53,12 +52,12 @@ final class LogSync: Sendable {
     private let thread = Mutex<SyncThread?>(nil)
 
     init(operations: FileOperations, delayMilliseconds: Int) throws(StorageError) {
-        self.operations = operations
+        helpers = try SyncHelpers(operations: operations)
         delay = Int32(clamping: delayMilliseconds)
-        requested = try EventDescriptor(blocking: true)
-        stopping = try EventDescriptor(blocking: true)
-        completed = try EventDescriptor(blocking: false)
-        let started = try SyncThread(self)
+        requested = try EventDescriptor(.blocking)
+        stopping = try EventDescriptor(.blocking)
+        completed = try EventDescriptor(.polled)
+        let started = try SyncThread(name: "log-sync") { self.run() }
         thread.withLock { $0 = started }
     }
 
@@ -95,11 +94,11 @@ final class LogSync: Sendable {
         stopping.signal()
         requested.signal()
         running.join()
+        helpers.stop()
     }
 
-    fileprivate func run() {
+    private func run() {
         var failure: StorageError?
-        var durations = DurationHistogram()
         while true {
             requested.wait()
             if delay > 0 { stopping.wait(milliseconds: delay) }
@@ -111,8 +110,9 @@ final class LogSync: Sendable {
                 return (state.tickets, state.removals, state.isStopping)
             }
             if !tickets.isEmpty {
-                if failure == nil { failure = synchronize(tickets, &durations) }
-                state.withLock { [failure, durations] state in
+                if failure == nil { failure = synchronize(tickets) }
+                let durations = helpers.durations
+                state.withLock { [failure] state in
                     state.completions += tickets.map {
                         SyncCompletion(participant: $0.participant, position: $0.position, failure: failure)
                     }
@@ -127,21 +127,15 @@ final class LogSync: Sendable {
         }
     }
 
-    private func synchronize(_ tickets: [SyncTicket], _ durations: inout DurationHistogram) -> StorageError? {
+    private func synchronize(_ tickets: [SyncTicket]) -> StorageError? {
         var seen: Set<ObjectIdentifier> = []
+        var files: [LogFile] = []
         var directories: [String] = []
         for ticket in tickets {
-            for file in ticket.files where seen.insert(ObjectIdentifier(file)).inserted {
-                let start = DurationHistogram.now
-                do throws(SystemError) {
-                    try operations.synchronize(file.descriptor)
-                } catch {
-                    return .system("sync", file.path, error)
-                }
-                durations.observe(nanoseconds: DurationHistogram.now - start)
-            }
+            for file in ticket.files where seen.insert(ObjectIdentifier(file)).inserted { files.append(file) }
             for directory in ticket.directories where !directories.contains(directory) { directories.append(directory) }
         }
+        if let failure = helpers.synchronize(files) { return failure }
         for directory in directories {
             do throws(StorageError) {
                 try Directories.synchronize(directory)
@@ -150,33 +144,5 @@ final class LogSync: Sendable {
             }
         }
         return nil
-    }
-}
-
-/// The thread that runs a `LogSync`; joined by its owner.
-private struct SyncThread: Sendable {
-    private let handle: pthread_t
-
-    init(_ sync: LogSync) throws(StorageError) {
-        var handle = pthread_t()
-        let context = Unmanaged.passRetained(sync)
-        let code = pthread_create(
-            &handle, nil,
-            { context in
-                guard let context else { return nil }
-                let sync = Unmanaged<LogSync>.fromOpaque(context).takeRetainedValue()
-                millrace_name_thread("log-sync")
-                sync.run()
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            context.release()
-            throw .system("start a thread for", "the log", SystemError(code: code))
-        }
-        self.handle = handle
-    }
-
-    func join() {
-        pthread_join(handle, nil)
     }
 }
