@@ -107,6 +107,7 @@ enum BrokerTimer {
     case journalSync
     case idleConnections
     case retention
+    case compaction
     case checkpoint
     case acceptAgain
     case space

@@ -293,7 +293,7 @@ private final class Producer {
     #expect(try producer.add("t") == .none)
     #expect(try producer.produce(["first"], "t") == .none)
     #expect(try producer.end(commit: true) == .none)
-    let before = log.server.statistics().fsync.count
+    let before = log.server.statistics().fsyncDurations.count
     let began = ContinuousClock.now
     let count = 50
     for number in 0..<count {
@@ -303,5 +303,5 @@ private final class Producer {
     }
     // What the transaction touches, the records, the decision, the marker; and every 100 ms what nobody waits for.
     let planned = Int((ContinuousClock.now - began) / .milliseconds(100)) + 2
-    #expect(Int(log.server.statistics().fsync.count - before) <= 4 * count + planned)
+    #expect(Int(log.server.statistics().fsyncDurations.count - before) <= 4 * count + planned)
 }
