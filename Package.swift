@@ -39,6 +39,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CShims",
             cxxSettings: [.unsafeFlags(["-O3"])],
@@ -63,7 +64,7 @@ let package = Package(
         module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogCoordination"),
         module(
             "KafkaLog", path: "Sources/KafkaLog/Server", "KafkaLogProtocol", "KafkaLogStorage",
-            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims"),
+            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims", "COpenSSL"),
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
     build-essential pkg-config curl
-    librdkafka-dev librocksdb-dev libsimdjson-dev libyaml-dev libmicrohttpd-dev libzstd-dev libsnappy-dev libxxhash-dev
+    librdkafka-dev librocksdb-dev libsimdjson-dev libyaml-dev libmicrohttpd-dev libssl-dev libzstd-dev libsnappy-dev libxxhash-dev
     kcat
 )
 if [[ "${1:-}" == --tests ]]; then

@@ -13,6 +13,7 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case syncGroup = 14
     case describeGroups = 15
     case listGroups = 16
+    case saslHandshake = 17
     case apiVersions = 18
     case createTopics = 19
     case deleteTopics = 20
@@ -24,6 +25,7 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case endTransaction = 26
     case transactionOffsetCommit = 28
     case describeConfigs = 32
+    case saslAuthenticate = 36
     case createPartitions = 37
     case deleteGroups = 42
     case incrementalAlterConfigs = 44
@@ -50,6 +52,7 @@ extension ApiKey {
         case .syncGroup: SyncGroupRequest.self
         case .describeGroups: DescribeGroupsRequest.self
         case .listGroups: ListGroupsRequest.self
+        case .saslHandshake: SaslHandshakeRequest.self
         case .apiVersions: ApiVersionsRequest.self
         case .createTopics: CreateTopicsRequest.self
         case .deleteTopics: DeleteTopicsRequest.self
@@ -61,6 +64,7 @@ extension ApiKey {
         case .endTransaction: EndTransactionRequest.self
         case .transactionOffsetCommit: TransactionOffsetCommitRequest.self
         case .describeConfigs: DescribeConfigsRequest.self
+        case .saslAuthenticate: SaslAuthenticateRequest.self
         case .createPartitions: CreatePartitionsRequest.self
         case .deleteGroups: DeleteGroupsRequest.self
         case .incrementalAlterConfigs: IncrementalAlterConfigsRequest.self

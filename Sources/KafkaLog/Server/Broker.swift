@@ -9,11 +9,11 @@ import KafkaLogTransactions
 final class Broker {
     let configuration: LogServerConfiguration
     let clock: BrokerClock
-    let listener: Listener
+    let listener: BrokerListener
+    /// For this machine's own clients; nil when the listener asks nobody who he is.
+    let internalListener: BrokerListener?
     let poller: Poller
     let mailbox: Mailbox
-    let advertisedHost: String
-    let advertisedPort: UInt16
     var isStopping = false
 
     // Sockets.
@@ -23,6 +23,13 @@ final class Broker {
     var attention: [Connection] = []
     /// Memory of all input buffers.
     var receivedBytes = 0
+    /// Memory of all answers that are not sent.
+    var answerBytes = 0
+    /// TLS connections that have received more than was taken; their sockets will not tell of it.
+    var buffered: [Connection] = []
+    let passwords = PasswordChecker()
+    /// Logins whose password is being checked, by connection.
+    var pendingLogins: [UInt64: LoginReply] = [:]
     var timers = TimerQueue<BrokerTimer>()
     var counters = BrokerCounters()
 
@@ -55,14 +62,14 @@ final class Broker {
     static let leaderEpoch: Int32 = 0
 
     init(
-        configuration: LogServerConfiguration, clock: BrokerClock, listener: consuming Listener, mailbox: Mailbox
+        configuration: LogServerConfiguration, clock: BrokerClock, listener: BrokerListener, internalListener: BrokerListener? = nil,
+        mailbox: Mailbox
     ) throws(LogServerError) {
         self.configuration = configuration
         self.clock = clock
         self.mailbox = mailbox
-        self.advertisedHost = configuration.advertised?.host ?? configuration.host
-        self.advertisedPort = configuration.advertised?.port ?? listener.port
         self.listener = listener
+        self.internalListener = internalListener
         do {
             self.poller = try Poller()
         } catch {
@@ -83,8 +90,12 @@ final class Broker {
         }
     }
 
-    /// How often idle connections are looked for.
-    var idleSweepMilliseconds: Int64 { max(10, min(10_000, Int64(configuration.limits.idleMilliseconds) / 4)) }
+    /// How often connections are looked for that are idle, stalled or not authenticated in time.
+    var idleSweepMilliseconds: Int64 {
+        let limits = configuration.limits
+        let shortest = min(limits.idleMilliseconds, limits.stalledMilliseconds, limits.authenticationMilliseconds)
+        return max(10, min(10_000, Int64(shortest) / 4))
+    }
 }
 
 /// What may come due.
@@ -97,6 +108,7 @@ enum BrokerTimer {
     case retention
     case checkpoint
     case acceptAgain
+    case refuseLogin(Connection, LoginReply)
 }
 
 /// The counters behind `LogStatistics`.
@@ -108,6 +120,8 @@ struct BrokerCounters {
     var socketBytesOut: UInt64 = 0
     var requests: [ApiKey: UInt64] = [:]
     var malformedRequests: UInt64 = 0
+    var deniedRequests: UInt64 = 0
+    var failedAuthentications: UInt64 = 0
     var connectionsAccepted: UInt64 = 0
     var connectionsRefused: UInt64 = 0
     var topics: [String: LogStatistics.Topic] = [:]

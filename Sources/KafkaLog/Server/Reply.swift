@@ -6,6 +6,8 @@ struct Reply<Request: RequestMessage> {
     let version: Int16
     fileprivate let correlationID: Int32
     fileprivate let place: UInt64
+    /// Puts into the answer what an allow list denied; nil when that is nothing.
+    var amend: ((inout Request.Response) -> Void)?
 
     /// Reserves the place of the answer to the request with `header`.
     init(to header: RequestHeader, on connection: Connection) {
@@ -20,6 +22,8 @@ extension Broker {
     /// Sends an answer, once those to the connection's earlier requests are out.
     func answer<Request: RequestMessage>(_ reply: Reply<Request>, _ response: Request.Response) {
         guard reply.connection.isOpen else { return }
+        var response = response
+        reply.amend?(&response)
         do {
             reply.connection.fulfil(
                 reply.place, try Request.frame(response, version: reply.version, correlationID: reply.correlationID))

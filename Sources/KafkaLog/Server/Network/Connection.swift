@@ -5,6 +5,9 @@ import KafkaLogProtocol
 final class Connection {
     let id: UInt64
     let descriptor: Int32
+    let listener: BrokerListener
+    let origin: Peer
+    /// The address and port of the other end, for logs and group descriptions.
     let peer: String
     var input = InputBuffer()
     var output = OutputQueue()
@@ -17,6 +20,25 @@ final class Connection {
     private var owed: [[OutputPiece]?] = []
     private var firstOwed: UInt64 = 0
 
+    /// Bytes in memory of answers that wait for an earlier one.
+    private var waitingBytes = 0
+
+    /// Nil on a plaintext listener.
+    private(set) var tls: TLSSession?
+    /// How far it has come with logging in; nil when it need not, and afterwards.
+    var login: Login?
+    /// Whether its requests are carried out; until then it is only asked who it is.
+    var isAuthenticated: Bool
+    /// What an allow list lets it do; nil when that is everything.
+    var access: Access?
+    /// Whether it was logged that a request of it was denied.
+    var wasDenied = false
+    /// It is closed once its answers are out.
+    var isEnding = false
+    /// Since when it takes nothing of what it is sent; nil while it does, or is owed nothing.
+    var stalledSince: Int64?
+    let acceptedAt: Int64
+
     /// False once its socket is closed: answers that come later are dropped.
     private(set) var isOpen = true
     /// Fetches of it that wait for records.
@@ -26,12 +48,21 @@ final class Connection {
     var isInAttention = false
     /// Bytes of its input buffer that count against the common limit.
     var accountedInput = 0
+    /// Bytes of its answers that count against the common limit.
+    var accountedOutput = 0
 
-    init(id: UInt64, descriptor: Int32, peer: String, now: Int64) {
+    /// - Parameter tls: nil on a plaintext listener.
+    init(id: UInt64, descriptor: Int32, listener: BrokerListener, peer: Peer, tls: TLSSession?, now: Int64) {
         self.id = id
         self.descriptor = descriptor
-        self.peer = peer
+        self.listener = listener
+        self.origin = peer
+        self.peer = peer.description
         self.lastActivity = now
+        self.acceptedAt = now
+        self.tls = tls
+        login = listener.security.users == nil ? nil : Login()
+        isAuthenticated = login == nil && tls == nil
     }
 
     deinit { close() }
@@ -39,6 +70,8 @@ final class Connection {
     func close() {
         guard isOpen else { return }
         isOpen = false
+        tls = nil
+        listener.release(origin)
         _ = Glibc.close(descriptor)
     }
 
@@ -54,17 +87,31 @@ final class Connection {
     /// Hands over the answer of request `place`; all answers that are now in order go to the output.
     func fulfil(_ place: UInt64, _ answer: [OutputPiece]) {
         owed[Int(place - firstOwed)] = answer
+        guard place == firstOwed else {
+            waitingBytes += Connection.memory(of: answer)
+            return
+        }
         var ready = 0
         while ready < owed.count, let answer = owed[ready] {
             output.append(answer)
+            if ready > 0 { waitingBytes -= Connection.memory(of: answer) }
             ready += 1
         }
         owed.removeFirst(ready)
         firstOwed += UInt64(ready)
     }
 
-    /// Whether it holds so much that no further request is taken from it.
+    private static func memory(of answer: [OutputPiece]) -> Int {
+        answer.reduce(0) { sum, piece in
+            if case .bytes(let bytes) = piece { sum + bytes.count } else { sum }
+        }
+    }
+
+    /// Bytes in memory of answers that are not sent.
+    var outputBytes: Int { output.memoryBytes + waitingBytes }
+
+    /// Whether it holds so much that no further request is taken from it. Before it is authenticated that is one request.
     func isSaturated(_ limits: LogServerLimits) -> Bool {
-        owed.count >= limits.requestsInFlight || output.memoryBytes >= limits.outputBytes
+        owed.count >= (isAuthenticated ? limits.requestsInFlight : 1) || outputBytes >= limits.outputBytes || isEnding
     }
 }
