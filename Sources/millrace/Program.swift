@@ -17,6 +17,7 @@ enum Program {
 
         usage: millrace run [--config FILE] [--log text|json] [--until-end [--flush]] [JOB.yaml...]
                millrace log [--config FILE] [--log text|json]
+               millrace log user NAME
                millrace check JOB.yaml...
                millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
@@ -25,6 +26,7 @@ enum Program {
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
                   start, commits and stops; --flush also closes the windows that are open then
         log       runs the log alone: a broker for any Kafka client
+        log user  prints a line of `log.users_file` from a password on standard input
         check     validates job files and prints their plans
         generate  puts a synthetic clickstream on a topic
         produce   puts the lines of a file on a topic
@@ -43,6 +45,7 @@ enum Program {
         do throws(UsageError) {
             switch command {
             case "run": finish(try RunCommand(&arguments).run())
+            case "log" where arguments.take("user"): finish(try LogUserCommand(&arguments).run())
             case "log": finish(try LogCommand(&arguments).run())
             case "check": finish(try CheckCommand(&arguments).run())
             case "generate": finish(try GenerateCommand(&arguments).run())

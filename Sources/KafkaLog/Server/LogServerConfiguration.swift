@@ -114,6 +114,14 @@ package enum LogServerError: Error, Equatable, CustomStringConvertible {
     case coordinatorState(String)
     case system(SocketError)
 
+    /// Whether another configuration would help, rather than another try.
+    package var isOfConfiguration: Bool {
+        switch self {
+        case .listenerNotLoopback, .invalidConfiguration, .tls: true
+        case .cannotListen, .storage, .coordinatorState, .system: false
+        }
+    }
+
     package var description: String {
         switch self {
         case .cannotListen(let address, let reason): "cannot listen on \(address): \(reason)"
