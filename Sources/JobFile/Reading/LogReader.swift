@@ -83,7 +83,7 @@ struct LogReader {
         if let wanted, wanted != .notAsked, section["client_ca"] == nil, let node = section["client_certificates"] {
             diagnostics.report(node, "clients' certificates are checked with the authority that issued them: add `client_ca`")
         }
-        if section["client_ca"] != nil, wanted ?? .notAsked == .notAsked, let entry = section.entry("client_ca") {
+        if section["client_ca"] != nil, section["client_certificates"] == nil || wanted == .notAsked, let entry = section.entry("client_ca") {
             diagnostics.report(entry.keyStart, "`client_ca` does nothing without `client_certificates: wanted` or `required`")
         }
         guard let certificate, let key else { return nil }

@@ -294,15 +294,14 @@ extension Broker {
                 progress = connection.output.send(to: connection.descriptor, budget: Broker.turnBytes, sentBytes: &sent)
             }
             counters.socketBytesOut &+= sent
-            if sent > 0 {
-                connection.lastActivity = clock.now
-                connection.stalledSince = nil
-            }
+            if sent > 0 { connection.lastActivity = clock.now }
             switch progress {
-            case .drained: if connection.isEnding { return close(connection, reason: nil) }
+            case .drained:
+                connection.stalledSince = nil
+                if connection.isEnding { return close(connection, reason: nil) }
             case .blocked:
                 blocked = true
-                if sent == 0, connection.stalledSince == nil { connection.stalledSince = clock.now }
+                if sent > 0 || connection.stalledSince == nil { connection.stalledSince = clock.now }
             case .failed(let error):
                 let gone = error.code == EPIPE || error.code == ECONNRESET
                 return close(connection, reason: gone ? nil : error.description)

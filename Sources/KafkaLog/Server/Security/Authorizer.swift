@@ -25,7 +25,7 @@ package enum NamePattern: Hashable, Sendable {
 }
 
 /// What is asked for.
-enum AclResource: Hashable, Sendable {
+package enum AclResource: Hashable, Sendable {
     case topic(String)
     case group(String)
     case transactionalID(String)
@@ -57,11 +57,11 @@ package struct AllowRule: Hashable, Sendable {
 
 /// The allow list: what no rule allows is denied. To read, write, delete or alter something implies to describe it, and to alter
 /// its configuration implies to describe that, as in Kafka.
-struct Authorizer: Sendable {
+package struct Authorizer: Sendable {
     private let rulesOfAll: [AllowRule]
     private let rulesOfOne: [String: [AllowRule]]
 
-    init(_ rules: [AllowRule]) {
+    package init(_ rules: [AllowRule]) {
         let complete = rules.map { rule in
             var rule = rule
             if !rule.operations.isDisjoint(with: [.read, .write, .delete, .alter]) { rule.operations.insert(.describe) }
@@ -76,7 +76,7 @@ struct Authorizer: Sendable {
         self.rulesOfOne = rulesOfOne
     }
 
-    func allows(_ principal: String, _ operation: AclOperation, _ resource: AclResource) -> Bool {
+    package func allows(_ principal: String, _ operation: AclOperation, _ resource: AclResource) -> Bool {
         func allows(_ rule: AllowRule) -> Bool {
             guard rule.operations.contains(operation) else { return false }
             return switch resource {
@@ -90,7 +90,7 @@ struct Authorizer: Sendable {
     }
 
     /// Whether `principal` may write to some topic: an idempotent producer asks for its id before it says to which (KIP-679).
-    func allowsWritingSomewhere(_ principal: String) -> Bool {
+    package func allowsWritingSomewhere(_ principal: String) -> Bool {
         func allows(_ rule: AllowRule) -> Bool { rule.operations.contains(.write) && (!rule.topics.isEmpty || rule.cluster) }
         return rulesOfAll.contains(where: allows) || rulesOfOne[principal]?.contains(where: allows) ?? false
     }

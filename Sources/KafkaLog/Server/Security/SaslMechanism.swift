@@ -15,12 +15,12 @@ enum SaslMechanism: String, CaseIterable {
 }
 
 /// The only message of PLAIN: `[authzid] NUL authcid NUL passwd`.
-struct PlainMessage: Equatable {
-    let user: String
-    let password: [UInt8]
+package struct PlainMessage: Equatable, Sendable {
+    package let user: String
+    package let password: [UInt8]
 
     /// Nil when the message has another form, or asks to act for somebody else.
-    init?(_ message: [UInt8]) {
+    package init?(_ message: [UInt8]) {
         guard message.count <= 4096 else { return nil }
         let parts = message.split(separator: 0, omittingEmptySubsequences: false)
         guard parts.count == 3, let user = String(validating: parts[1], as: UTF8.self), LogUser.isName(user), !parts[2].isEmpty,

@@ -1,7 +1,7 @@
 /// The server's side of one SCRAM login (RFC 5802, RFC 7677), without channel binding: two messages of the client, each
 /// answered with one.
-struct ScramExchange: Sendable {
-    enum Outcome: Equatable {
+package struct ScramExchange: Sendable {
+    package enum Outcome: Equatable {
         /// The server's first message.
         case challenge(String)
         /// The client has proved that it knows the password; the server's final message proves the same to it.
@@ -12,7 +12,7 @@ struct ScramExchange: Sendable {
 
     private enum State {
         case start
-        case challenged(user: String, credential: ScramCredential, gs2Header: String, clientFirstBare: String, serverFirst: String, nonce: String)
+        case challenged(user: String, credential: ScramCredential, gs2Header: String, clientFirstBare: String, serverFirst: String)
         case over
     }
 
@@ -20,13 +20,13 @@ struct ScramExchange: Sendable {
     private let serverNonce: String
     private var state = State.start
 
-    /// - Parameter serverNonce: printable, without commas; never the same twice.
-    init(_ hash: ScramHash, serverNonce: String = Base64.encode(SecureRandom.bytes(18))) {
+    /// - Parameter serverNonce: printable, without commas, never the same twice; nil for a random one.
+    package init(_ hash: ScramHash, serverNonce: String? = nil) {
         self.hash = hash
-        self.serverNonce = serverNonce
+        self.serverNonce = serverNonce ?? Base64.encode(SecureRandom.bytes(18))
     }
 
-    mutating func take(_ message: [UInt8], _ credential: (String, ScramHash) -> ScramCredential) -> Outcome {
+    package mutating func take(_ message: [UInt8], _ credential: (String, ScramHash) -> ScramCredential) -> Outcome {
         let before = state
         state = .over
         guard message.count <= 4096, message.allSatisfy({ (0x20...0x7E).contains($0) }) else {
@@ -35,9 +35,9 @@ struct ScramExchange: Sendable {
         let text = String(decoding: message, as: UTF8.self)
         switch before {
         case .start: return takeFirst(text, credential)
-        case .challenged(let user, let credential, let gs2Header, let clientFirstBare, let serverFirst, let nonce):
+        case .challenged(let user, let credential, let gs2Header, let clientFirstBare, let serverFirst):
             return takeFinal(
-                text, user, credential, gs2Header: gs2Header, nonce: nonce, beforeProof: "\(clientFirstBare),\(serverFirst)")
+                text, user, credential, gs2Header: gs2Header, beforeProof: "\(clientFirstBare),\(serverFirst)")
         case .over: return .refused(user: nil, reason: "a SCRAM message after the last")
         }
     }
@@ -59,12 +59,12 @@ struct ScramExchange: Sendable {
         let serverFirst = "r=\(nonce),s=\(Base64.encode(credential.salt)),i=\(credential.iterations)"
         state = .challenged(
             user: user, credential: credential, gs2Header: "\(parts[0]),\(parts[1]),", clientFirstBare: String(parts[2]),
-            serverFirst: serverFirst, nonce: String(nonce))
+            serverFirst: serverFirst)
         return .challenge(serverFirst)
     }
 
     private func takeFinal(
-        _ text: String, _ user: String, _ credential: ScramCredential, gs2Header: String, nonce: String, beforeProof: String
+        _ text: String, _ user: String, _ credential: ScramCredential, gs2Header: String, beforeProof: String
     ) -> Outcome {
         var attributes = text.split(separator: ",", omittingEmptySubsequences: false)
         guard let last = attributes.popLast(), last.hasPrefix("p=") else {
@@ -74,7 +74,10 @@ struct ScramExchange: Sendable {
         guard attributes.count >= 2, attributes[0] == "c=\(Base64.encode(Array(gs2Header.utf8)))" else {
             return .refused(user: user, reason: "the channel binding of its final SCRAM message is not that of its first")
         }
-        guard attributes[1] == "r=\(nonce)" else { return .refused(user: user, reason: "the nonce is not the one of this login") }
+        // librdkafka before 2.6.1 sends its own nonce twice here. What keeps a replay out is the server's, which is never the same.
+        guard attributes[1].hasPrefix("r="), attributes[1].hasSuffix(serverNonce) else {
+            return .refused(user: user, reason: "the nonce is not the one of this login")
+        }
         guard let proof = Base64.decode(last.dropFirst(2)), proof.count == hash.byteCount else {
             return .refused(user: user, reason: "a malformed SCRAM proof")
         }

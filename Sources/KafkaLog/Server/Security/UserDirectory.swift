@@ -27,13 +27,13 @@ package struct LogUser: Equatable, Sendable {
 
 /// Who may log in, by name. Names that it does not have look to a client as those that it has: they have a salt too, always
 /// the same.
-struct UserDirectory: Sendable {
+package struct UserDirectory: Sendable {
     private let users: [String: [ScramHash: ScramCredential]]
     private let fakeKey: [UInt8]
     private let fakeIterations: Int
 
     /// Slow for many users with a password: each costs some milliseconds.
-    init(_ configured: [LogUser]) {
+    package init(_ configured: [LogUser]) {
         // Salts of passwords are the same after a restart, as those of stored credentials are: a salt that changed would tell the
         // one kind of name from the other. Whoever guesses at all passwords through a salt pays for it as for guessing at a key.
         let secrets = configured.map { user in
@@ -68,13 +68,13 @@ struct UserDirectory: Sendable {
     }
 
     /// What `name` logs in with by a SCRAM mechanism; for an unknown one a credential that nothing fits.
-    func credential(of name: String, _ hash: ScramHash) -> ScramCredential {
+    package func credential(of name: String, _ hash: ScramHash) -> ScramCredential {
         users[name]?[hash]
             ?? ScramCredential(unusable: hash, salt: Self.salt(fakeKey, hash, name), iterations: fakeIterations)
     }
 
     /// Whether `password` is that of `name`. Takes milliseconds, as long for a name that is not there.
-    func knows(_ name: String, password: [UInt8]) -> Bool {
+    package func knows(_ name: String, password: [UInt8]) -> Bool {
         let known = users[name]?[.sha256] ?? users[name]?[.sha512]
         return (known ?? credential(of: name, .sha256)).fits(password: password)
     }
