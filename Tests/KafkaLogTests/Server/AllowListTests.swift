@@ -123,6 +123,62 @@ private func rule(_ operations: Set<AclOperation>, topic: String? = nil, group: 
             "seen": .none, "hidden": .topicAuthorizationFailed, "unmade": .topicAuthorizationFailed, "made-up": .none,
         ])
     #expect(Set(log.server.statistics().topics.keys) == ["seen", "hidden", "made-up"])
+
+    #expect(try alice.ask(DescribeTopicPartitionsRequest()).topics.map(\.name) == ["made-up", "seen"])
+    let partitions = try alice.ask(DescribeTopicPartitionsRequest { $0.topics = ["seen", "hidden"].map { name in .init { $0.name = name } } })
+    #expect(
+        Dictionary(uniqueKeysWithValues: partitions.topics.map { ($0.name ?? "", $0.errorCode) })
+            == ["seen": .none, "hidden": .topicAuthorizationFailed])
+    let onlyHidden = try alice.ask(DescribeTopicPartitionsRequest { $0.topics = [.init { $0.name = "hidden" }] })
+    #expect(onlyHidden.topics.map(\.errorCode) == [.topicAuthorizationFailed])
+    #expect(try alice.ask(DescribeLogDirsRequest { $0.topics = nil }).errorCode == .clusterAuthorizationFailed)
+}
+
+@Test func anIDIsNoWayAroundTheAllowList() throws {
+    let log = try log([rule([.read], topic: "mine", group: "g")])
+    let admin = try log.client(of: "admin"), alice = try log.client(of: "alice")
+    for topic in ["mine", "theirs"] {
+        try admin.createTopic(topic)
+        _ = try admin.produce(TestClient.batch([topic]), topic)
+    }
+    let ids = Dictionary(uniqueKeysWithValues: try admin.ask(MetadataRequest { $0.topics = nil }).topics.map { ($0.name ?? "", $0.topicID) })
+    let mine = try #require(ids["mine"]), theirs = try #require(ids["theirs"])
+    let unknown = WireUUID(high: 1, low: 2)
+
+    let fetched = try alice.ask(
+        FetchRequest {
+            $0.minBytes = 1
+            $0.topics = [theirs, mine, unknown].map { id in
+                .init { $0.topicID = id; $0.partitions = [.init { $0.index = 0; $0.partitionMaxBytes = 1 << 20 }] }
+            }
+        }, version: FetchRequest.versions.upperBound)
+    let byID = Dictionary(uniqueKeysWithValues: fetched.topics.map { ($0.topicID, $0.partitions[0]) })
+    #expect(byID[mine]?.records.values == ["mine"])
+    #expect(byID[theirs]?.errorCode == .topicAuthorizationFailed)
+    #expect(byID[theirs]?.records.values == [])
+    #expect(byID[unknown]?.errorCode == .unknownTopicID)
+
+    let committed = try alice.ask(
+        OffsetCommitRequest {
+            $0.groupID = "g"
+            $0.topics = [theirs, mine].map { id in .init { $0.topicID = id; $0.partitions = [.init { $0.index = 0; $0.committedOffset = 1 }] } }
+        }, version: 10)
+    #expect(
+        Dictionary(uniqueKeysWithValues: committed.topics.map { ($0.topicID, $0.partitions[0].errorCode) })
+            == [mine: .none, theirs: .topicAuthorizationFailed])
+    let offsets = try alice.ask(
+        OffsetFetchRequest {
+            $0.groups = [
+                .init {
+                    $0.groupID = "g"
+                    $0.topics = [theirs, mine, unknown].map { id in .init { $0.topicID = id; $0.partitionIndexes = [0] } }
+                }
+            ]
+        }, version: 10)
+    #expect(
+        Dictionary(uniqueKeysWithValues: offsets.groups[0].topics.map { ($0.topicID, $0.partitions[0].errorCode) })
+            == [mine: .none, theirs: .topicAuthorizationFailed, unknown: .unknownTopicID])
+    #expect(offsets.groups[0].topics.first { $0.topicID == mine }?.partitions[0].committedOffset == 1)
 }
 
 @Test func groupsAndTheirOffsetsAreForThoseWhoMayReadThem() throws {
@@ -134,7 +190,7 @@ private func rule(_ operations: Set<AclOperation>, topic: String? = nil, group: 
             OffsetCommitRequest {
                 $0.groupID = group
                 $0.topics = ["theirs", "mine"].map { name in .init { $0.name = name; $0.partitions = [.init { $0.index = 0; $0.committedOffset = 7 }] } }
-            })
+            }, version: 9)
         return Dictionary(uniqueKeysWithValues: answer.topics.map { ($0.name, $0.partitions[0].errorCode) })
     }
     #expect(try commit("other", alice) == ["mine": .groupAuthorizationFailed, "theirs": .groupAuthorizationFailed])
@@ -144,7 +200,7 @@ private func rule(_ operations: Set<AclOperation>, topic: String? = nil, group: 
     let fetched = try alice.ask(
         OffsetFetchRequest {
             $0.groups = ["g", "seen", "other"].map { id in .init { $0.groupID = id; $0.topics = nil } }
-        })
+        }, version: 9)
     let groups = Dictionary(uniqueKeysWithValues: fetched.groups.map { ($0.groupID, $0) })
     #expect(groups["g"]?.topics.map(\.name) == ["mine"])
     #expect(groups["seen"]?.topics.map(\.name) == ["mine"])
@@ -238,6 +294,18 @@ private func rule(_ operations: Set<AclOperation>, topic: String? = nil, group: 
     #expect(described.results.map(\.errorCode) == [.topicAuthorizationFailed, .clusterAuthorizationFailed])
     #expect(described.results.map(\.configs) == [[], []])
     #expect(try alice.ask(InitProducerIDRequest()).errorCode == .clusterAuthorizationFailed)
+    let replaced = try alice.ask(
+        AlterConfigsRequest {
+            $0.resources = configurations.map { type, name in .init { $0.resourceType = type; $0.resourceName = name } }
+        })
+    #expect(replaced.responses.map(\.errorCode) == [.topicAuthorizationFailed, .clusterAuthorizationFailed])
+    let marked = try alice.ask(
+        WriteTransactionMarkersRequest {
+            $0.markers = [.init { $0.producerID = 1; $0.topics = [.init { $0.name = "t"; $0.partitions = [0] }] }]
+        })
+    #expect(marked.markers[0].topics[0].partitions.map(\.errorCode) == [.clusterAuthorizationFailed])
+    let producers = try alice.ask(DescribeProducersRequest { $0.topics = [.init { $0.name = "t"; $0.partitions = [0] }] })
+    #expect(producers.topics[0].partitions.map(\.errorCode) == [.topicAuthorizationFailed])
     #expect(log.server.statistics().topics.mapValues(\.partitions) == ["t": 1])
     #expect(try admin.fetch("t").logStartOffset == 0)
     #expect(log.messages.filter { $0.contains("denied by the allow list") }.count == 1)

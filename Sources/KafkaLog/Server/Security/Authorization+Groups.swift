@@ -102,7 +102,7 @@ extension OffsetCommitRequest: AuthorizedRequest {
         guard access.may(.read, .group(groupID)) else {
             return .refused(OffsetCommitResponse { $0.topics = Self.refusals(of: topics, .groupAuthorizationFailed) })
         }
-        let refused = topics.takeOut { access.may(.read, .topic($0.name)) }
+        let refused = topics.takeOut { access.may(.read, topic: broker.topicName($0.name, $0.topicID, usesID: version >= 10)) }
         guard !refused.isEmpty else { return .granted }
         let refusals = Self.refusals(of: refused, .topicAuthorizationFailed)
         return topics.isEmpty ? .refused(OffsetCommitResponse { $0.topics = refusals }) : .restricted { $0.topics += refusals }
@@ -112,6 +112,7 @@ extension OffsetCommitRequest: AuthorizedRequest {
         topics.map { topic in
             .init {
                 $0.name = topic.name
+                $0.topicID = topic.topicID
                 $0.partitions = topic.partitions.map { partition in
                     .init {
                         $0.index = partition.index
@@ -155,7 +156,7 @@ extension TransactionOffsetCommitRequest: AuthorizedRequest {
 
 extension OffsetFetchRequest: AuthorizedRequest {
     mutating func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
-        version < 8 ? authorizeOne(access) : authorizeMany(access)
+        version < 8 ? authorizeOne(access) : authorizeMany(access) { broker.topicName($0.name, $0.topicID, usesID: version >= 10) }
     }
 
     private mutating func authorizeOne(_ access: Access) -> Authorization<Self> {
@@ -174,16 +175,17 @@ extension OffsetFetchRequest: AuthorizedRequest {
         }
     }
 
-    private mutating func authorizeMany(_ access: Access) -> Authorization<Self> {
+    private mutating func authorizeMany(_ access: Access, _ name: (Topic) -> String?) -> Authorization<Self> {
         let refusedGroups = groups.takeOut { access.may(.describe, .group($0.groupID)) }
         var refusedTopics: [String: [Topic]] = [:]
         for index in groups.indices {
-            let refused = groups[index].topics?.takeOut { access.may(.describe, .topic($0.name)) } ?? []
+            let refused = groups[index].topics?.takeOut { access.may(.describe, topic: name($0)) } ?? []
             if !refused.isEmpty { refusedTopics[groups[index].groupID] = refused }
         }
         return Self.authorization(refusedGroups.isEmpty && refusedTopics.isEmpty) { response in
             for index in response.groups.indices {
-                response.groups[index].topics.removeAll { !access.may(.describe, .topic($0.name)) }
+                // One that an id stands for that no topic has is without a name.
+                response.groups[index].topics.removeAll { !$0.name.isEmpty && !access.may(.describe, .topic($0.name)) }
                 if let refused = refusedTopics[response.groups[index].groupID] {
                     response.groups[index].topics += Self.refusals(of: refused, .topicAuthorizationFailed)
                 }
@@ -207,6 +209,7 @@ extension OffsetFetchRequest: AuthorizedRequest {
         topics.map { topic in
             .init {
                 $0.name = topic.name
+                $0.topicID = topic.topicID
                 $0.partitions = topic.partitionIndexes.map { index in
                     .init {
                         $0.index = index
@@ -325,5 +328,50 @@ extension DescribeTransactionsRequest: AuthorizedRequest {
 extension ListTransactionsRequest: AuthorizedRequest {
     func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
         .filtered { response in response.transactions.removeAll { !access.may(.describe, .transactionalID($0.transactionalID)) } }
+    }
+}
+
+extension DescribeProducersRequest: AuthorizedRequest {
+    mutating func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
+        let refused = topics.takeOut { access.may(.read, .topic($0.name)) }
+        guard !refused.isEmpty else { return .granted }
+        return .restricted { response in
+            response.topics += refused.map { topic in
+                .init {
+                    $0.name = topic.name
+                    $0.partitions = topic.partitions.map { index in
+                        .init {
+                            $0.index = index
+                            $0.errorCode = .topicAuthorizationFailed
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension WriteTransactionMarkersRequest: AuthorizedRequest {
+    func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
+        if access.may(.alter, .cluster) { return .granted }
+        return .refused(
+            WriteTransactionMarkersResponse { response in
+                response.markers = markers.map { marker in
+                    .init {
+                        $0.producerID = marker.producerID
+                        $0.topics = marker.topics.map { topic in
+                            .init {
+                                $0.name = topic.name
+                                $0.partitions = topic.partitions.map { index in
+                                    .init {
+                                        $0.index = index
+                                        $0.errorCode = .clusterAuthorizationFailed
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            })
     }
 }

@@ -90,14 +90,14 @@ extension MetadataRequest: AuthorizedRequest {
         var refused: [Topic] = []
         if var wanted = topics {
             refused = wanted.takeOut { topic in
-                guard let name = topic.name ?? broker.topicName(topic.topicID) else { return true }
+                guard let name = broker.topicName(topic.name ?? "", topic.topicID, usesID: topic.name == nil) else { return true }
                 guard access.may(.describe, .topic(name)) else { return false }
                 return !mayCreate || broker.directory.topics[name] != nil || access.mayCreate(name)
             }
             topics = wanted
         }
         let filter = { (response: inout MetadataResponse) in
-            response.topics.removeAll { topic in !(topic.name.map { access.may(.describe, .topic($0)) } ?? true) }
+            response.topics.removeAll { !access.may(.describe, topic: $0.name) }
             response.topics += refused.map { topic in
                 .init {
                     $0.name = topic.name
@@ -111,11 +111,10 @@ extension MetadataRequest: AuthorizedRequest {
 }
 
 extension Access {
-    func mayCreate(_ topic: String) -> Bool { may(.create, .topic(topic)) || may(.create, .cluster) }
-}
+    /// - Parameter topic: nil for one that an id stands for that no topic has: its handler says so.
+    func may(_ operation: AclOperation, topic: String?) -> Bool { topic.map { may(operation, .topic($0)) } ?? true }
 
-extension Broker {
-    func topicName(_ id: WireUUID) -> String? { directory.topic(TopicID(high: id.high, low: id.low))?.name }
+    func mayCreate(_ topic: String) -> Bool { may(.create, .topic(topic)) || may(.create, .cluster) }
 }
 
 extension CreateTopicsRequest: AuthorizedRequest {
@@ -138,7 +137,7 @@ extension DeleteTopicsRequest: AuthorizedRequest {
     mutating func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
         let names = topicNames.takeOut { access.may(.delete, .topic($0)) }.map { name in Topic { $0.name = name } }
         let refused = names + topics.takeOut { topic in
-            (topic.name ?? broker.topicName(topic.topicID)).map { access.may(.delete, .topic($0)) } ?? true
+            access.may(.delete, topic: broker.topicName(topic.name ?? "", topic.topicID, usesID: topic.name == nil))
         }
         guard !refused.isEmpty else { return .granted }
         return .restricted { response in
@@ -204,6 +203,48 @@ extension IncrementalAlterConfigsRequest: AuthorizedRequest {
     }
 }
 
+extension AlterConfigsRequest: AuthorizedRequest {
+    mutating func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
+        let refused = resources.takeOut { access.may(.alterConfigs, AclResource(configurationOf: $0.resourceType, $0.resourceName)) }
+        guard !refused.isEmpty else { return .granted }
+        return .restricted { response in
+            response.responses += refused.map { resource in
+                .init {
+                    $0.resourceType = resource.resourceType
+                    $0.resourceName = resource.resourceName
+                    $0.errorCode = ErrorCode(deniedConfigurationOf: resource.resourceType)
+                    $0.errorMessage = "altering this configuration is not allowed"
+                }
+            }
+        }
+    }
+}
+
+extension DescribeTopicPartitionsRequest: AuthorizedRequest {
+    mutating func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
+        let refused = topics.takeOut { access.may(.describe, .topic($0.name)) }
+        let refusals: [DescribeTopicPartitionsResponse.Topic] = refused.map { topic in
+            .init {
+                $0.name = topic.name
+                $0.errorCode = .topicAuthorizationFailed
+            }
+        }
+        // Without names it would ask for all topics.
+        if topics.isEmpty, !refused.isEmpty { return .refused(DescribeTopicPartitionsResponse { $0.topics = refusals }) }
+        let amend = { (response: inout DescribeTopicPartitionsResponse) in
+            response.topics.removeAll { !access.may(.describe, topic: $0.name) }
+            response.topics += refusals
+        }
+        return refused.isEmpty ? .filtered(amend) : .restricted(amend)
+    }
+}
+
+extension DescribeLogDirsRequest: AuthorizedRequest {
+    func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
+        access.may(.describe, .cluster) ? .granted : .refused(DescribeLogDirsResponse { $0.errorCode = .clusterAuthorizationFailed })
+    }
+}
+
 extension AclResource {
     /// - Parameter type: Kafka's number of a kind of resource: 2 is a topic.
     init(configurationOf type: Int8, _ name: String) { self = type == 2 ? .topic(name) : .cluster }
@@ -256,7 +297,7 @@ extension ProduceRequest: AuthorizedRequest {
 
 extension FetchRequest: AuthorizedRequest {
     mutating func authorize(_ access: Access, _ version: Int16, _ broker: Broker) -> Authorization<Self> {
-        let refused = topics.takeOut { access.may(.read, .topic($0.name)) }
+        let refused = topics.takeOut { access.may(.read, topic: broker.topicName($0.name, $0.topicID, usesID: version >= 13)) }
         guard !refused.isEmpty else { return .granted }
         // A refusal is not kept waiting for records.
         maxWaitMilliseconds = 0
@@ -264,6 +305,7 @@ extension FetchRequest: AuthorizedRequest {
             response.topics += refused.map { topic in
                 .init {
                     $0.name = topic.name
+                    $0.topicID = topic.topicID
                     $0.partitions = topic.partitions.map { partition in
                         .init {
                             $0.index = partition.index
