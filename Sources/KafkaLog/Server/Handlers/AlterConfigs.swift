@@ -4,6 +4,7 @@ import KafkaLogStorage
 /// Settings of topics can be changed while they are used; those of the broker are in its configuration file.
 extension Broker {
     func incrementalAlterConfigs(_ request: IncrementalAlterConfigsRequest, _ reply: Reply<IncrementalAlterConfigsRequest>) {
+        let repeated = repeated(request.resources.map { ($0.resourceType, $0.resourceName) })
         answer(reply) { response in
             response.responses = request.resources.map { resource in
                 var result = IncrementalAlterConfigsResponse.Response {
@@ -11,8 +12,7 @@ extension Broker {
                     $0.resourceName = resource.resourceName
                 }
                 do throws(RequestFailure) {
-                    let isRepeated = request.resources.filter { isSame($0, resource) }.count > 1
-                    let topic = try alterableTopic(resource.resourceType, resource.resourceName, isRepeated: isRepeated)
+                    let topic = try alterableTopic(resource.resourceType, resource.resourceName, repeated)
                     try checkNames(resource.configs.map(\.name))
                     var overrides = topic.overrides
                     for entry in resource.configs { try alter(&overrides, entry, topic) }
@@ -24,12 +24,6 @@ extension Broker {
                 return result
             }
         }
-    }
-
-    private func isSame(
-        _ one: IncrementalAlterConfigsRequest.Resource, _ other: IncrementalAlterConfigsRequest.Resource
-    ) -> Bool {
-        one.resourceType == other.resourceType && one.resourceName == other.resourceName
     }
 
     /// Sets, deletes, appends or subtracts (KIP-339).
@@ -60,6 +54,7 @@ extension Broker {
 
     /// What is not in the request goes back to its default.
     func alterConfigs(_ request: AlterConfigsRequest, _ reply: Reply<AlterConfigsRequest>) {
+        let repeated = repeated(request.resources.map { ($0.resourceType, $0.resourceName) })
         answer(reply) { response in
             response.responses = request.resources.map { resource in
                 var result = AlterConfigsResponse.Response {
@@ -67,9 +62,7 @@ extension Broker {
                     $0.resourceName = resource.resourceName
                 }
                 do throws(RequestFailure) {
-                    let isRepeated =
-                        request.resources.filter { $0.resourceType == resource.resourceType && $0.resourceName == resource.resourceName }.count > 1
-                    let topic = try alterableTopic(resource.resourceType, resource.resourceName, isRepeated: isRepeated)
+                    let topic = try alterableTopic(resource.resourceType, resource.resourceName, repeated)
                     try checkNames(resource.configs.map(\.name))
                     var overrides: [String: String] = [:]
                     for entry in resource.configs {
@@ -88,7 +81,13 @@ extension Broker {
         }
     }
 
-    private func alterableTopic(_ type: Int8, _ name: String, isRepeated: Bool) throws(RequestFailure) -> Topic {
+    /// The names of topics that a request has more than once.
+    private func repeated(_ resources: [(type: Int8, name: String)]) -> Set<String> {
+        let topics = resources.filter { $0.type == ResourceType.topic }
+        return Set(Dictionary(grouping: topics, by: \.name).filter { $0.value.count > 1 }.keys)
+    }
+
+    private func alterableTopic(_ type: Int8, _ name: String, _ repeated: Set<String>) throws(RequestFailure) -> Topic {
         guard type == ResourceType.topic else {
             throw RequestFailure(
                 .invalidRequest,
@@ -96,7 +95,7 @@ extension Broker {
                     ? "the configuration of the broker cannot be changed while it runs; change its configuration file and restart it"
                     : "resource type \(type) has no configuration here; topics (2) have")
         }
-        guard !isRepeated else { throw RequestFailure(.invalidRequest, "the topic \(name) is in the request more than once") }
+        guard !repeated.contains(name) else { throw RequestFailure(.invalidRequest, "the topic \(name) is in the request more than once") }
         guard let topic = directory.topics[name] else { throw RequestFailure(.unknownTopicOrPartition, "there is no topic \(name)") }
         return topic
     }

@@ -107,9 +107,11 @@ extension Broker {
         if reply.version < 8 {
             (response.errorCode, response.topics) = fetchOffsets(request.groupID, request.topics, request.requireStable, reply.version)
         } else {
+            let repeated = Set(Dictionary(grouping: request.groups, by: \.groupID).filter { $0.value.count > 1 }.keys)
             response.groups = request.groups.map { group in
                 .init {
                     $0.groupID = group.groupID
+                    guard !repeated.contains(group.groupID) else { return $0.errorCode = .invalidRequest }
                     ($0.errorCode, $0.topics) = fetchOffsets(group.groupID, group.topics, request.requireStable, reply.version)
                 }
             }
@@ -129,7 +131,7 @@ extension Broker {
                     return []
                 }
                 return topic.partitionIndexes.map { .init(name, $0) }
-            }
+            }.unique
         }
         let result = groups.fetchOffsets(groupID: groupID, partitions: wanted, requiresStable: requireStable)
         var order: [String] = []

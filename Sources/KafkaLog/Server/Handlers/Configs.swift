@@ -31,8 +31,10 @@ private struct Setting {
 
 extension Broker {
     func describeConfigs(_ request: DescribeConfigsRequest, _ reply: Reply<DescribeConfigsRequest>) {
+        var seen: Set<String> = []
         answer(reply) { response in
-            response.results = request.resources.map { resource in
+            // Each resource once, as in Kafka.
+            response.results = request.resources.filter { seen.insert("\($0.resourceType) \($0.resourceName)").inserted }.map { resource in
                 var result = DescribeConfigsResponse.Result {
                     $0.resourceType = resource.resourceType
                     $0.resourceName = resource.resourceName

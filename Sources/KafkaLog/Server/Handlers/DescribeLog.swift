@@ -11,7 +11,8 @@ extension Broker {
             result.errorCode = .kafkaStorageError
         } else {
             if let topics = request.topics {
-                result.topics = topics.map { describeSizes($0.name, $0.partitions) }
+                var seen: Set<String> = []
+                result.topics = topics.filter { seen.insert($0.name).inserted }.map { describeSizes($0.name, $0.partitions) }
             } else {
                 result.topics = directory.topics.values.sorted { $0.name < $1.name }.map { describeSizes($0.name, Array(0..<$0.partitionCount)) }
             }
@@ -34,7 +35,7 @@ extension Broker {
     private func describeSizes(_ topic: String, _ partitions: [Int32]) -> DescribeLogDirsResponse.Result.Topic {
         .init {
             $0.name = topic
-            $0.partitions = partitions.compactMap { describeSize(TopicPartition(topic, $0)) }
+            $0.partitions = partitions.unique.compactMap { describeSize(TopicPartition(topic, $0)) }
         }
     }
 

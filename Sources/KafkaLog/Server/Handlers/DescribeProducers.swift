@@ -5,13 +5,19 @@ extension Broker {
     /// The producers that partitions remember.
     func describeProducers(_ request: DescribeProducersRequest, _ reply: Reply<DescribeProducersRequest>) {
         answer(reply) { response in
-            response.topics = request.topics.map { topic in
+            response.topics = once(request.topics).map { topic in
                 .init {
                     $0.name = topic.name
-                    $0.partitions = topic.partitions.map { describeProducers(TopicPartition(topic.name, $0)) }
+                    $0.partitions = topic.partitions.unique.map { describeProducers(TopicPartition(topic.name, $0)) }
                 }
             }
         }
+    }
+
+    /// Each topic once: an answer can be much larger than its question.
+    private func once(_ topics: [DescribeProducersRequest.Topic]) -> [DescribeProducersRequest.Topic] {
+        var seen: Set<String> = []
+        return topics.filter { seen.insert($0.name).inserted }
     }
 
     private func describeProducers(_ name: TopicPartition) -> DescribeProducersResponse.Topic.Partition {

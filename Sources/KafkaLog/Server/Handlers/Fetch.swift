@@ -9,6 +9,10 @@ extension Broker {
         guard request.sessionEpoch == 0 || request.sessionEpoch == -1 else {
             return answer(reply) { $0.errorCode = .fetchSessionIDNotFound }
         }
+        // One that names partitions again and again would be kept, and read anew for each batch that comes to one of them.
+        guard request.topics.reduce(0, { $0 + $1.partitions.count }) <= configuration.limits.partitions else {
+            return answer(reply) { $0.errorCode = .invalidRequest }
+        }
         let attempt = read(request, version: reply.version)
         let wait = min(request.maxWaitMilliseconds, configuration.limits.fetchWaitMilliseconds)
         if attempt.mustAnswer || attempt.bytes >= Int(request.minBytes) || wait <= 0 {
