@@ -70,7 +70,7 @@ let package = Package(
         module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogCoordination"),
         module(
             "KafkaLog", path: "Sources/KafkaLog/Server", "KafkaLogProtocol", "KafkaLogStorage",
-            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims"),
+            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims", "COpenSSL"),
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),

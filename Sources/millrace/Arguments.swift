@@ -1,5 +1,6 @@
 import Foundation
 import JobFile
+import KafkaLog
 
 /// The command line is not what the command takes.
 struct UsageError: Error {
@@ -60,11 +61,13 @@ struct Arguments {
     }
 
     /// Where the records go: `--brokers`, else the log of the daemon file (`--config`, or the usual one if it is there).
-    mutating func brokers() throws(UsageError) -> String {
+    mutating func brokers() throws(UsageError) -> BrokerAccess {
         let config = try value("--config")
-        if let given = try value("--brokers") { return given }
+        if let given = try value("--brokers") { return BrokerAccess(brokers: given) }
         let path = config ?? Daemon.usualFile
-        guard config != nil || FileManager.default.fileExists(atPath: path) else { return LogSettings().listen.description }
+        guard config != nil || FileManager.default.fileExists(atPath: path) else {
+            return BrokerAccess(brokers: LogSettings().listen.description)
+        }
         let settings: DaemonFile
         do throws(JobFileError) {
             settings = try DaemonFile.load(path, environment: ProcessInfo.processInfo.environment)
@@ -72,6 +75,18 @@ struct Arguments {
             Program.finish(.configuration, "\(error)\n")
         }
         guard let log = settings.log else { throw UsageError("\(path) has no `log`: name the brokers with --brokers") }
-        return log.listen.description
+        if log.isOpenToThisMachine { return BrokerAccess(brokers: log.listen.description) }
+        guard let access = InternalAccess(directory: log.directory) else {
+            throw UsageError(
+                "the log of \(path) is not running, or \(log.directory) is not yours to read; name the brokers with --brokers where they ask nobody to log in"
+            )
+        }
+        return BrokerAccess(brokers: access.brokers, properties: access.properties)
     }
+}
+
+/// Brokers, and librdkafka's properties to get in.
+struct BrokerAccess {
+    let brokers: String
+    var properties: [String: String] = [:]
 }

@@ -20,6 +20,7 @@ enum Program {
                millrace log topics|groups [--json] [--brokers H:P | --config FILE] [--property NAME=VALUE]...
                millrace log describe [--json] [--brokers H:P | --config FILE] [--property NAME=VALUE]... TOPIC|GROUP
                millrace log dump [--json] [--records [--max-bytes N]] [--partition TOPIC/N] [--from OFFSET] PATH
+               millrace log user NAME
                millrace check JOB.yaml...
                millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
@@ -34,6 +35,7 @@ enum Program {
                   dump reads the files of a log directory, a partition's directory or a segment file, without a broker and
                   whether or not one runs: batches, transactions, producers, indexes, and with --records what the batches hold.
                   It goes on behind damage, says where that is, and exits with 1 then
+        log user  prints a line of `log.users_file` from a password on standard input
         check     validates job files and prints their plans
         generate  puts a synthetic clickstream on a topic
         produce   puts the lines of a file on a topic
@@ -73,11 +75,12 @@ enum Program {
     }
 
     private static func runLog(_ arguments: inout Arguments) throws(UsageError) -> ExitCode {
-        switch arguments.next(of: ["topics", "groups", "describe", "dump"]) {
+        switch arguments.next(of: ["topics", "groups", "describe", "dump", "user"]) {
         case "topics": try LogTopicsCommand(&arguments).run()
         case "groups": try LogGroupsCommand(&arguments).run()
         case "describe": try LogDescribeCommand(&arguments).run()
         case "dump": try LogDumpCommand(&arguments).run()
+        case "user": try LogUserCommand(&arguments).run()
         default: try LogCommand(&arguments).run()
         }
     }

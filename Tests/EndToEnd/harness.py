@@ -19,10 +19,18 @@ BINARY = pathlib.Path(os.environ.get("MILLRACE_BINARY", ROOT / ".build/release/m
 SHARED = ROOT.parent / "shared"
 
 
+GIVEN_PORTS = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Never the same twice: the system may give a port again as soon as it is free."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in GIVEN_PORTS:
+            GIVEN_PORTS.add(port)
+            return port
 
 
 def await_that(condition, seconds, what):

@@ -69,10 +69,6 @@ private func daemon(_ text: String) throws -> DaemonFile {
     ),
     ("http: {token: short}", "1:15: `token` has to be 16 to 1024 visible ASCII characters without spaces"),
     ("http: {tls: {certificate: a}}", "1:13: `tls` has no `key`"),
-    (
-        "log: {listen: \"0.0.0.0:9092\"}",
-        "1:15: the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not 0.0.0.0"
-    ),
     ("log: {fsync: always}", "1:14: expected `fsync`: commit, never or a duration such as 100ms, found `always`"),
     ("log: {fsync: 100}", "1:14: expected `fsync` as a duration such as 250ms, 30s, 5m, 24h or 7d, found `100`"),
     ("log: {fsync: 10us}", "1:14: `fsync` has to be at least 1ms, found `10us`"),

@@ -65,24 +65,6 @@ package struct TLSSettings: Hashable, Sendable {
     }
 }
 
-package struct LogSettings: Hashable, Sendable {
-    package enum Fsync: Hashable, Sendable {
-        /// On disk before the acknowledgement.
-        case commit
-        /// Microseconds between two.
-        case every(Int64)
-        case never
-    }
-
-    package var listen = ListenAddress(host: "127.0.0.1", port: 9092)
-    package var directory = "./data/log"
-    package var fsync = Fsync.commit
-    /// 1...10,000.
-    package var defaultPartitions = 4
-
-    package init() {}
-}
-
 package struct StateSettings: Hashable, Sendable {
     package var directory = "./data/state"
     /// Bytes that the state of all tasks may take in memory; 16 MiB or more.

@@ -19,7 +19,7 @@ struct DaemonFileReader {
         if let node = section["http"] { http(node, &file.http) }
         if let node = section["log"] {
             var log = LogSettings()
-            self.log(node, &log)
+            LogReader(diagnostics: diagnostics).read(node, &log)
             file.log = log
         }
         if let node = section["state"] { state(node, &file.state) }
@@ -66,36 +66,6 @@ struct DaemonFileReader {
             return nil
         }
         return scalar.text
-    }
-
-    private func log(_ node: YAMLNode, _ log: inout LogSettings) {
-        guard
-            let section = Section(
-                node, "`log`", keys: ["listen", "directory", "fsync", "default_partitions"],
-                foreign: ["address": "listen", "path": "directory", "dir": "directory", "partitions": "default_partitions"], diagnostics)
-        else { return }
-        if let node = section["listen"], let address = diagnostics.address(node) {
-            log.listen = address
-            if !address.isLoopback {
-                diagnostics.report(
-                    node,
-                    "the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not \(address.host)"
-                )
-            }
-        }
-        if let directory = section["directory"].flatMap({ diagnostics.text($0, "a directory") }) { log.directory = directory }
-        if let fsync = section["fsync"].flatMap({ fsync($0) }) { log.fsync = fsync }
-        if let partitions = section["default_partitions"].flatMap({ diagnostics.integer($0, "`default_partitions`", 1...10_000) }) {
-            log.defaultPartitions = partitions
-        }
-    }
-
-    private func fsync(_ node: YAMLNode) -> LogSettings.Fsync? {
-        guard let scalar = diagnostics.scalar(node, "`fsync`: commit, never or a duration such as 100ms") else { return nil }
-        if scalar.text.first?.isNumber == true {
-            return diagnostics.duration(node, "`fsync`", 1_000...60_000_000).map { .every($0) }
-        }
-        return diagnostics.choice(node, "`fsync`", [("commit", .commit), ("never", .never), ("a duration such as 100ms", .commit)])
     }
 
     private func state(_ node: YAMLNode, _ state: inout StateSettings) {

@@ -13,6 +13,7 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case syncGroup = 14
     case describeGroups = 15
     case listGroups = 16
+    case saslHandshake = 17
     case apiVersions = 18
     case createTopics = 19
     case deleteTopics = 20
@@ -27,6 +28,7 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case describeConfigs = 32
     case alterConfigs = 33
     case describeLogDirs = 35
+    case saslAuthenticate = 36
     case createPartitions = 37
     case deleteGroups = 42
     case incrementalAlterConfigs = 44
@@ -55,6 +57,7 @@ extension ApiKey {
         case .syncGroup: SyncGroupRequest.self
         case .describeGroups: DescribeGroupsRequest.self
         case .listGroups: ListGroupsRequest.self
+        case .saslHandshake: SaslHandshakeRequest.self
         case .apiVersions: ApiVersionsRequest.self
         case .createTopics: CreateTopicsRequest.self
         case .deleteTopics: DeleteTopicsRequest.self
@@ -69,6 +72,7 @@ extension ApiKey {
         case .describeConfigs: DescribeConfigsRequest.self
         case .alterConfigs: AlterConfigsRequest.self
         case .describeLogDirs: DescribeLogDirsRequest.self
+        case .saslAuthenticate: SaslAuthenticateRequest.self
         case .createPartitions: CreatePartitionsRequest.self
         case .deleteGroups: DeleteGroupsRequest.self
         case .incrementalAlterConfigs: IncrementalAlterConfigsRequest.self

@@ -19,6 +19,8 @@ extension Broker {
         statistics.socketBytesOut = counters.socketBytesOut
         for (api, count) in counters.requests { statistics.requests["\(api)"] = count }
         statistics.malformedRequests = counters.malformedRequests
+        statistics.deniedRequests = counters.deniedRequests
+        statistics.failedAuthentications = counters.failedAuthentications
         statistics.connections = connections.count
         statistics.connectionsAccepted = counters.connectionsAccepted
         statistics.connectionsRefused = counters.connectionsRefused

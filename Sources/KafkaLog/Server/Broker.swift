@@ -9,11 +9,11 @@ import KafkaLogTransactions
 final class Broker {
     let configuration: LogServerConfiguration
     let clock: BrokerClock
-    let listener: Listener
+    let listener: BrokerListener
+    /// For this machine's own clients; nil when the listener asks nobody who he is.
+    let internalListener: BrokerListener?
     let poller: Poller
     let mailbox: Mailbox
-    let advertisedHost: String
-    let advertisedPort: UInt16
     var isStopping = false
 
     // Sockets.
@@ -24,7 +24,12 @@ final class Broker {
     /// Memory of all input buffers.
     var receivedBytes = 0
     /// Memory of all answers that are not sent.
-    var outputBytes = 0
+    var answerBytes = 0
+    /// TLS connections that have received more than was taken; their sockets will not tell of it.
+    var buffered: [Connection] = []
+    let passwords = PasswordChecker()
+    /// Logins whose password is being checked, by connection.
+    var pendingLogins: [UInt64: LoginReply] = [:]
     var timers = TimerQueue<BrokerTimer>()
     var counters = BrokerCounters()
 
@@ -65,14 +70,14 @@ final class Broker {
     static let leaderEpoch: Int32 = 0
 
     init(
-        configuration: LogServerConfiguration, clock: BrokerClock, listener: consuming Listener, mailbox: Mailbox
+        configuration: LogServerConfiguration, clock: BrokerClock, listener: BrokerListener, internalListener: BrokerListener? = nil,
+        mailbox: Mailbox
     ) throws(LogServerError) {
         self.configuration = configuration
         self.clock = clock
         self.mailbox = mailbox
-        self.advertisedHost = configuration.advertised?.host ?? configuration.host
-        self.advertisedPort = configuration.advertised?.port ?? listener.port
         self.listener = listener
+        self.internalListener = internalListener
         do {
             self.poller = try Poller()
         } catch {
@@ -94,8 +99,13 @@ final class Broker {
         }
     }
 
-    /// How often idle connections are looked for.
-    var idleSweepMilliseconds: Int64 { max(10, min(10_000, Int64(min(configuration.limits.idleMilliseconds, configuration.limits.requestMilliseconds)) / 4)) }
+    /// How often connections are looked for that are idle, stalled, slow or not authenticated in time.
+    var idleSweepMilliseconds: Int64 {
+        let limits = configuration.limits
+        let shortest = min(
+            limits.idleMilliseconds, limits.stalledMilliseconds, limits.authenticationMilliseconds, limits.requestMilliseconds)
+        return max(10, min(10_000, Int64(shortest) / 4))
+    }
 }
 
 /// What may come due.
@@ -111,6 +121,7 @@ enum BrokerTimer {
     case checkpoint
     case acceptAgain
     case space
+    case refuseLogin(Connection, LoginReply)
 }
 
 /// The counters behind `LogStatistics`.
@@ -123,6 +134,8 @@ struct BrokerCounters {
     var socketBytesOut: UInt64 = 0
     var requests: [ApiKey: UInt64] = [:]
     var malformedRequests: UInt64 = 0
+    var deniedRequests: UInt64 = 0
+    var failedAuthentications: UInt64 = 0
     var connectionsAccepted: UInt64 = 0
     var connectionsRefused: UInt64 = 0
     /// Writes that found no room on the device.

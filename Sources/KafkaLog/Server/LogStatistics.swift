@@ -15,6 +15,10 @@ package struct LogStatistics: Sendable {
     /// By the name of the API.
     package var requests: [String: UInt64] = [:]
     package var malformedRequests: UInt64 = 0
+    /// Requests that the allow list refused, in whole or in part.
+    package var deniedRequests: UInt64 = 0
+    /// Logins that failed, and TLS handshakes.
+    package var failedAuthentications: UInt64 = 0
     package var connections = 0
     package var connectionsAccepted: UInt64 = 0
     package var connectionsRefused: UInt64 = 0

@@ -9,6 +9,8 @@ struct Reply<Request: RequestMessage> {
     fileprivate let place: UInt64
     /// When the request was there in whole, nanoseconds of the monotonic clock; moved on by the time that it waited for records.
     private(set) var arrival: UInt64
+    /// Puts into the answer what an allow list denied; nil when that is nothing.
+    var amend: ((inout Request.Response) -> Void)?
 
     /// Reserves the place of the answer to the request with `header`.
     init(to header: RequestHeader, on connection: Connection) {
@@ -31,6 +33,8 @@ extension Broker {
     /// Sends an answer, once those to the connection's earlier requests are out.
     func answer<Request: RequestMessage>(_ reply: Reply<Request>, _ response: Request.Response) {
         guard reply.connection.isOpen else { return }
+        var response = response
+        reply.amend?(&response)
         do {
             reply.connection.fulfil(
                 reply.place, try Request.frame(response, version: reply.version, correlationID: reply.correlationID))

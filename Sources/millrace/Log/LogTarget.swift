@@ -26,7 +26,9 @@ struct LogTarget {
         var ahead = arguments
         let path = try ahead.value("--config") ?? Daemon.usualFile
         let isNamed = try ahead.value("--brokers") != nil
-        brokers = try arguments.brokers()
+        let access = try arguments.brokers()
+        brokers = access.brokers
+        properties.merge(access.properties) { given, _ in given }
         if isNamed { return }
         directory =
             FileManager.default.fileExists(atPath: path)

@@ -183,7 +183,7 @@ extension OffsetCommitResponse {
 @Test func answersThatNobodyReadsAreBoundedForAllConnectionsTogether() throws {
     let log = try TestLog {
         $0.limits.outputBytes = 1 << 20
-        $0.limits.allOutputBytes = 3 << 20
+        $0.limits.answerBytes = 3 << 20
     }
     let client = try log.client()
     try client.createTopic("t", partitions: 25)

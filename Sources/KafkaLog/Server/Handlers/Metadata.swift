@@ -8,8 +8,8 @@ extension Broker {
         response.brokers = [
             .init {
                 $0.nodeID = configuration.nodeID
-                $0.host = advertisedHost
-                $0.port = Int32(advertisedPort)
+                $0.host = reply.connection.listener.advertisedHost
+                $0.port = Int32(reply.connection.listener.advertisedPort)
             }
         ]
         response.clusterID = directory.clusterID
@@ -84,8 +84,8 @@ extension Broker {
             $0.brokers = [
                 .init {
                     $0.brokerID = configuration.nodeID
-                    $0.host = advertisedHost
-                    $0.port = Int32(advertisedPort)
+                    $0.host = reply.connection.listener.advertisedHost
+                    $0.port = Int32(reply.connection.listener.advertisedPort)
                 }
             ]
         }
@@ -94,18 +94,19 @@ extension Broker {
     /// This broker coordinates everything.
     func findCoordinator(_ request: FindCoordinatorRequest, _ reply: Reply<FindCoordinatorRequest>) {
         let known = request.keyType == 0 || request.keyType == 1
+        let listener = reply.connection.listener
         answer(reply) {
             $0.errorCode = known ? .none : .invalidRequest
             $0.nodeID = known ? configuration.nodeID : -1
-            $0.host = known ? advertisedHost : ""
-            $0.port = known ? Int32(advertisedPort) : -1
+            $0.host = known ? listener.advertisedHost : ""
+            $0.port = known ? Int32(listener.advertisedPort) : -1
             $0.coordinators = request.coordinatorKeys.map { key in
                 .init {
                     $0.key = key
                     $0.errorCode = known ? .none : .invalidRequest
                     $0.nodeID = known ? configuration.nodeID : -1
-                    $0.host = known ? advertisedHost : ""
-                    $0.port = known ? Int32(advertisedPort) : -1
+                    $0.host = known ? listener.advertisedHost : ""
+                    $0.port = known ? Int32(listener.advertisedPort) : -1
                 }
             }
         }

@@ -3,7 +3,9 @@ import KafkaLogStorage
 
 extension Broker {
     /// Appends, and answers when the records are as durable as the log promises. acks=1 waits like acks=-1: there is one replica.
-    func produce(_ request: ProduceRequest, _ header: RequestHeader, _ connection: Connection) {
+    func produce(
+        _ request: ProduceRequest, _ header: RequestHeader, _ connection: Connection, amend: ((inout ProduceResponse) -> Void)? = nil
+    ) {
         var response = ProduceResponse()
         var waits: [(state: PartitionState, acknowledgedAt: Int64, place: PendingProduce.Place)] = []
         var failed = false
@@ -36,7 +38,8 @@ extension Broker {
             if failed { close(connection, reason: "a record without acknowledgement could not be appended") }
             return
         }
-        let reply = Reply<ProduceRequest>(to: header, on: connection)
+        var reply = Reply<ProduceRequest>(to: header, on: connection)
+        reply.amend = amend
         guard !waits.isEmpty else { return answer(reply, response) }
         let pending = PendingProduce(reply: reply, response: response)
         for (state, acknowledgedAt, place) in waits {

@@ -5,6 +5,9 @@ import KafkaLogProtocol
 final class Connection {
     let id: UInt64
     let descriptor: Int32
+    let listener: BrokerListener
+    let origin: Peer
+    /// The address and port of the other end, for logs and group descriptions.
     let peer: String
     var input = InputBuffer()
     var output = OutputQueue()
@@ -21,6 +24,22 @@ final class Connection {
     /// Bytes in memory of answers that are ready and wait for an earlier one.
     private var heldBackBytes = 0
 
+    /// Nil on a plaintext listener.
+    private(set) var tls: TLSSession?
+    /// How far it has come with logging in; nil when it need not, and afterwards.
+    var login: Login?
+    /// Whether its requests are carried out; until then it is only asked who it is.
+    var isAuthenticated: Bool
+    /// What an allow list lets it do; nil when that is everything.
+    var access: Access?
+    /// Whether it was logged that a request of it was denied.
+    var wasDenied = false
+    /// It is closed once its answers are out.
+    var isEnding = false
+    /// Since when it takes nothing of what it is sent; nil while it does, or is owed nothing.
+    var stalledSince: Int64?
+    let acceptedAt: Int64
+
     /// False once its socket is closed: answers that come later are dropped.
     private(set) var isOpen = true
     /// Fetches of it that wait for records.
@@ -30,15 +49,23 @@ final class Connection {
     var isInAttention = false
     /// Bytes of its input buffer, and of its answers, that count against the common limits.
     var accountedInput = 0
+    /// Bytes of its answers that count against the common limit.
     var accountedOutput = 0
     /// When the request began to come of which a part is here, milliseconds of the monotonic clock; nil when none has.
     var requestBegan: Int64?
 
-    init(id: UInt64, descriptor: Int32, peer: String, now: Int64) {
+    /// - Parameter tls: nil on a plaintext listener.
+    init(id: UInt64, descriptor: Int32, listener: BrokerListener, peer: Peer, tls: TLSSession?, now: Int64) {
         self.id = id
         self.descriptor = descriptor
-        self.peer = peer
+        self.listener = listener
+        self.origin = peer
+        self.peer = peer.description
         self.lastActivity = now
+        self.acceptedAt = now
+        self.tls = tls
+        login = listener.security.users == nil ? nil : Login()
+        isAuthenticated = login == nil && tls == nil
     }
 
     deinit { close() }
@@ -46,6 +73,8 @@ final class Connection {
     func close() {
         guard isOpen else { return }
         isOpen = false
+        tls = nil
+        listener.release(origin)
         _ = Glibc.close(descriptor)
         // A coordinator may hold on to it until a request is decided: not to its memory.
         input = InputBuffer(capacity: 0)
@@ -79,9 +108,9 @@ final class Connection {
         firstOwed += UInt64(ready)
     }
 
-    /// Whether it holds so much that no further request is taken from it.
+    /// Whether it holds so much that no further request is taken from it. Before it is authenticated that is one request.
     func isSaturated(_ limits: LogServerLimits) -> Bool {
-        owed.count >= limits.requestsInFlight || outputBytes >= limits.outputBytes
+        owed.count >= (isAuthenticated ? limits.requestsInFlight : 1) || outputBytes >= limits.outputBytes || isEnding
     }
 }
 
