@@ -38,6 +38,8 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CSnappy"),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash"),
         .target(
             name: "CShims",
@@ -57,7 +59,7 @@ let package = Package(
 
         // The embedded log: knows nothing of jobs.
         module("KafkaLogProtocol", path: "Sources/KafkaLog/Protocol"),
-        module("KafkaLogStorage", path: "Sources/KafkaLog/Storage", "CShims"),
+        module("KafkaLogStorage", path: "Sources/KafkaLog/Storage", "CShims", "CZlib", "CSnappy", "CLZ4", "CZstd"),
         module("KafkaLogCoordination", path: "Sources/KafkaLog/Coordination"),
         module("KafkaLogGroups", path: "Sources/KafkaLog/Groups", "KafkaLogCoordination"),
         module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogCoordination"),

@@ -24,6 +24,7 @@ extension Broker {
         try poller.add(storageWakeUpDescriptor, key: Key.storage, .read)
         timers.add(.idleConnections, at: clock.now + idleSweepMilliseconds)
         timers.add(.retention, at: clock.now + Int64(configuration.retentionCheckMilliseconds))
+        timers.add(.compaction, at: clock.now + compactionCheckMilliseconds)
         timers.add(.checkpoint, at: clock.now + Broker.checkpointMilliseconds)
     }
 
@@ -91,11 +92,14 @@ extension Broker {
                 closeIdleConnections(now: now)
                 timers.add(.idleConnections, at: now + idleSweepMilliseconds)
             case .retention:
-                applyRetention(now: now)
-                timers.add(.retention, at: now + Int64(configuration.retentionCheckMilliseconds))
+                let isDone = applyRetention()
+                timers.add(.retention, at: isDone ? now + Int64(configuration.retentionCheckMilliseconds) : clock.now + upkeepPauseMilliseconds)
+            case .compaction:
+                startCompaction()
+                timers.add(.compaction, at: now + compactionCheckMilliseconds)
             case .checkpoint:
-                checkpoint()
-                timers.add(.checkpoint, at: now + Broker.checkpointMilliseconds)
+                let isDone = checkpoint()
+                timers.add(.checkpoint, at: isDone ? now + Broker.checkpointMilliseconds : clock.now + upkeepPauseMilliseconds)
             case .acceptAgain: try? poller.change(listener.descriptor, key: Key.listener, .read)
             }
         }

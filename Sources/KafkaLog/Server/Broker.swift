@@ -95,6 +95,7 @@ enum BrokerTimer {
     case journal
     case idleConnections
     case retention
+    case compaction
     case checkpoint
     case acceptAgain
 }

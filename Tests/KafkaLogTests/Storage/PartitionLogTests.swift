@@ -170,15 +170,37 @@ import Testing
     try check(try TestLog(temporary.path), from: 101)
 }
 
-@Test func ofACompressedBatchTheFirstRecordIsFoundByTime() throws {
+@Test func recordsInsideOfCompressedBatchesAreFoundByTime() throws {
+    for codec in [RecordBatchHeader.Compression.gzip, .snappy, .lz4, .zstd] {
+        let temporary = TemporaryDirectory()
+        let log = try TestLog(temporary.path)
+        try log.append(batch(["a"], timestamp: 10))
+        var builder = RecordBatchBuilder()
+        builder.compression = codec
+        try log.append(builder.build([20, 40, 30].map { Record(timestamp: $0, key: nil, value: [1]) }))
+        try log.append(batch(["b"], timestamp: 35))
+        try log.settle()
+        let expected: [(Int64, Int64?)] = [(5, 0), (11, 1), (20, 1), (21, 2), (35, 2), (40, 2), (41, nil)]
+        for (timestamp, offset) in expected {
+            #expect(try log.partition.offset(atOrAfter: timestamp, isolation: .readUncommitted)?.offset == offset, "\(codec) \(timestamp)")
+        }
+        #expect(try log.partition.offsetOfMaximumTimestamp() == TimestampOffset(offset: 2, timestamp: 40))
+        // What is asked for is below the log start: the next record that is new enough is in another batch.
+        _ = try log.directory.deleteRecords(TestLog.name, before: 3)
+        #expect(try log.partition.offset(atOrAfter: 21, isolation: .readUncommitted) == TimestampOffset(offset: 3, timestamp: 30))
+        #expect(try log.partition.offset(atOrAfter: 31, isolation: .readUncommitted) == TimestampOffset(offset: 4, timestamp: 35))
+    }
+}
+
+@Test func ofABatchThatCannotBeUnpackedTheBeginningIsFoundByTime() throws {
     let temporary = TemporaryDirectory()
     let log = try TestLog(temporary.path)
     try log.append(batch(["a"], timestamp: 10))
-    var compressed = RecordBatchBuilder().build([Record(timestamp: 20, key: nil, value: [1]), Record(timestamp: 30, key: nil, value: [1])])
-    compressed[22] = 3
-    try log.append(withRightChecksum(compressed))
+    var broken = RecordBatchBuilder().build([Record(timestamp: 20, key: nil, value: [1]), Record(timestamp: 30, key: nil, value: [1])])
+    broken[22] = 4
+    try log.append(withRightChecksum(broken))
     try log.settle()
-    #expect(try log.partition.offset(atOrAfter: 30, isolation: .readUncommitted) == TimestampOffset(offset: 1, timestamp: 20))
+    #expect(try log.partition.offset(atOrAfter: 30, isolation: .readUncommitted) == TimestampOffset(offset: 1, timestamp: 30))
     #expect(try log.partition.offset(atOrAfter: 31, isolation: .readUncommitted) == nil)
 }
 

@@ -9,6 +9,7 @@ private struct Setting {
         case string = 2
         case int = 3
         case long = 5
+        case double = 6
         case list = 7
     }
     enum Source: Int8 {
@@ -72,9 +73,13 @@ extension Broker {
         let settings = [
             Setting(name: "cleanup.policy", value: effective.cleanupPolicy.rawValue, kind: .list),
             Setting(name: "compression.type", value: "producer", kind: .string),
+            Setting(name: "delete.retention.ms", value: "\(effective.deleteRetentionMilliseconds)", kind: .long),
             Setting(name: "index.interval.bytes", value: "\(effective.indexIntervalBytes)", kind: .int),
+            Setting(name: "max.compaction.lag.ms", value: "\(effective.maxCompactionLagMilliseconds)", kind: .long),
             Setting(name: "max.message.bytes", value: "\(effective.maxMessageBytes)", kind: .int),
             Setting(name: "message.timestamp.type", value: "CreateTime", kind: .string),
+            Setting(name: "min.cleanable.dirty.ratio", value: "\(effective.minCleanableDirtyRatio)", kind: .double),
+            Setting(name: "min.compaction.lag.ms", value: "\(effective.minCompactionLagMilliseconds)", kind: .long),
             Setting(name: "min.insync.replicas", value: "1", kind: .int),
             Setting(name: "retention.bytes", value: "\(effective.retentionBytes)", kind: .long),
             Setting(name: "retention.ms", value: "\(effective.retentionMilliseconds)", kind: .long),

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The calls that put data on disk, as values: so that tests can let them fail.
+/// The calls that change what is on disk, as values: so that tests can let them fail.
 package struct FileOperations: Sendable {
     /// Writes to a descriptor at a position (`pwrite`); returns the number of bytes written, which may be fewer than asked.
     package var write: @Sendable (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ position: Int64) throws(SystemError) -> Int
@@ -8,6 +8,12 @@ package struct FileOperations: Sendable {
     package var synchronize: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
     /// Sets a file's length (`ftruncate`).
     package var truncate: @Sendable (_ descriptor: Int32, _ length: Int64) throws(SystemError) -> Void
+    /// Gives a file another name; one that has that name goes.
+    package var rename: @Sendable (_ old: String, _ new: String) throws(SystemError) -> Void
+    /// Removes a file; it may be gone already.
+    package var remove: @Sendable (_ path: String) throws(SystemError) -> Void
+    /// Makes the names in a directory durable.
+    package var synchronizeDirectory: @Sendable (_ path: String) throws(SystemError) -> Void
 
     package static let system = FileOperations(
         write: { (descriptor, bytes, position) throws(SystemError) -> Int in
@@ -25,10 +31,34 @@ package struct FileOperations: Sendable {
             while ftruncate(descriptor, off_t(length)) != 0 {
                 guard errno == EINTR else { throw SystemError.last }
             }
+        },
+        rename: { (old, new) throws(SystemError) in
+            guard Glibc.rename(old, new) == 0 else { throw SystemError.last }
+        },
+        remove: { (path) throws(SystemError) in
+            guard unlink(path) == 0 || errno == ENOENT else { throw SystemError.last }
+        },
+        synchronizeDirectory: { (path) throws(SystemError) in
+            let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw SystemError.last }
+            defer { Glibc.close(descriptor) }
+            guard fsync(descriptor) == 0 else { throw SystemError.last }
         })
 }
 
 extension FileOperations {
+    func rename(_ old: String, to new: String) throws(StorageError) {
+        do throws(SystemError) { try rename(old, new) } catch { throw .system("rename \(old) to", new, error) }
+    }
+
+    func removeFile(_ path: String) throws(StorageError) {
+        do throws(SystemError) { try remove(path) } catch { throw .system("remove", path, error) }
+    }
+
+    func synchronize(directory path: String) throws(StorageError) {
+        do throws(SystemError) { try synchronizeDirectory(path) } catch { throw .system("sync directory", path, error) }
+    }
+
     /// Writes all of `bytes` at `position`, or throws; what a failed call left behind is the caller's to cut away.
     func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at position: Int64) throws(SystemError) {
         var done = 0

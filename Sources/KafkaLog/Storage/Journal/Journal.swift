@@ -69,6 +69,8 @@ package final class Journal: SyncParticipant {
         }
     }
 
+    static func exists(_ name: String, in directory: String) -> Bool { Directories.exists(path(name, in: directory)) }
+
     private static func path(_ name: String, in directory: String) -> String { "\(directory)/\(name).journal" }
 
     /// The live entries, in the order in which they were last written.
@@ -156,7 +158,7 @@ package final class Journal: SyncParticipant {
             return
         }
         do throws(StorageError) {
-            try CheckedFile.publish(path)
+            try CheckedFile.publish(path, operations: environment.operations)
             file = try LogFile(path, .readWrite)
         } catch {
             // Which of the two files a restart would find is not known.

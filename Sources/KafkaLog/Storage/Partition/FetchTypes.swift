@@ -62,7 +62,7 @@ package struct AppendResult: Sendable, Hashable {
 /// An answer to "which offset at this time".
 package struct TimestampOffset: Sendable, Hashable {
     package let offset: Int64
-    /// Milliseconds since 1970 of that record; of the batch's first record when the batch is compressed.
+    /// Milliseconds since 1970 of that record.
     package let timestamp: Int64
 
     package init(offset: Int64, timestamp: Int64) {

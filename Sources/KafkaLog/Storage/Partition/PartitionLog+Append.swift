@@ -22,6 +22,7 @@ extension PartitionLog {
             throw StorageError(.corruptMessage, "the checksum of a batch for \(name) is wrong")
         }
         try header.validateFromProducer()
+        if configuration.isCompacted { try header.validateForCompaction(bytes, limit: RecordBatchHeader.decompressedLimit) }
         if header.hasProducer, case .repeated(let first) = try producers.check(header) {
             return AppendResult(
                 baseOffset: first.firstOffset, lastOffset: first.lastOffset, logStartOffset: logStartOffset, isDuplicate: true)

@@ -37,7 +37,6 @@ package struct SyncStatistics: Sendable, Hashable {
 final class LogSync: Sendable {
     private struct State {
         var tickets: [SyncTicket] = []
-        var removals: [@Sendable () -> Void] = []
         var completions: [SyncCompletion] = []
         var statistics = SyncStatistics()
         var isStopping = false
@@ -73,11 +72,8 @@ final class LogSync: Sendable {
         requested.signal()
     }
 
-    /// Runs slow work on files (removing them) on the sync thread, after what it has to sync.
-    func runInBackground(_ work: @escaping @Sendable () -> Void) {
-        state.withLock { $0.removals.append(work) }
-        requested.signal()
-    }
+    /// Makes the completion descriptor readable, for what another thread has to tell.
+    func wake() { completed.signal() }
 
     /// What was done since the last call, in order.
     func drainCompleted() -> [SyncCompletion] {
@@ -102,12 +98,9 @@ final class LogSync: Sendable {
         while true {
             requested.wait()
             if delay > 0 { stopping.wait(milliseconds: delay) }
-            let (tickets, removals, isStopping) = state.withLock { state in
-                defer {
-                    state.tickets.removeAll()
-                    state.removals.removeAll()
-                }
-                return (state.tickets, state.removals, state.isStopping)
+            let (tickets, isStopping) = state.withLock { state in
+                defer { state.tickets.removeAll() }
+                return (state.tickets, state.isStopping)
             }
             if !tickets.isEmpty {
                 let start = monotonicNanoseconds()
@@ -124,8 +117,7 @@ final class LogSync: Sendable {
                 }
                 completed.signal()
             }
-            for work in removals { work() }
-            if isStopping && state.withLock({ $0.tickets.isEmpty && $0.removals.isEmpty }) { return }
+            if isStopping && state.withLock({ $0.tickets.isEmpty }) { return }
         }
     }
 
@@ -145,7 +137,7 @@ final class LogSync: Sendable {
         }
         for directory in directories {
             do throws(StorageError) {
-                try Directories.synchronize(directory)
+                try operations.synchronize(directory: directory)
             } catch {
                 return error
             }
