@@ -151,14 +151,15 @@ final class Group {
         }
     }
 
-    /// Whether a member consumes `topic`; true when that cannot be known.
-    func isSubscribed(to topic: String) -> Bool {
-        guard protocolType == ConsumerSubscription.protocolType, let protocolName else { return true }
+    /// The topics that members consume; nil when that cannot be known.
+    var subscribedTopics: Set<String>? {
+        guard protocolType == ConsumerSubscription.protocolType, let protocolName else { return nil }
+        var subscribed: Set<String> = []
         for member in members.values {
-            guard let topics = ConsumerSubscription.topics(member.metadata(for: protocolName)) else { return true }
-            if topics.contains(topic) { return true }
+            guard let topics = ConsumerSubscription.topics(member.metadata(for: protocolName)) else { return nil }
+            subscribed.formUnion(topics)
         }
-        return false
+        return subscribed
     }
 
     // MARK: Offsets

@@ -91,7 +91,10 @@ extension GroupCoordinator {
             try check(groupID: groupID)
             guard let group = groups[groupID] else { throw .groupIDNotFound }
             if group.state != .empty && group.protocolType != ConsumerSubscription.protocolType { throw .nonEmptyGroup }
-            let isFree = { (partition: TopicPartition) in group.state == .empty || !group.isSubscribed(to: partition.topic) }
+            let subscribed = group.subscribedTopics
+            let isFree = { (partition: TopicPartition) in
+                group.state == .empty || !(subscribed?.contains(partition.topic) ?? true)
+            }
             let records = removeOffsets(group, partitions.filter(isFree))
             if !records.isEmpty { actions.append(.persist(records)) }
             result.partitions = partitions.map {

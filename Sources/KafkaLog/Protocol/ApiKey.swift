@@ -22,15 +22,20 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case addPartitionsToTransaction = 24
     case addOffsetsToTransaction = 25
     case endTransaction = 26
+    case writeTransactionMarkers = 27
     case transactionOffsetCommit = 28
     case describeConfigs = 32
+    case alterConfigs = 33
+    case describeLogDirs = 35
     case createPartitions = 37
     case deleteGroups = 42
     case incrementalAlterConfigs = 44
     case offsetDelete = 47
     case describeCluster = 60
+    case describeProducers = 61
     case describeTransactions = 65
     case listTransactions = 66
+    case describeTopicPartitions = 75
 }
 
 extension ApiKey {
@@ -59,20 +64,29 @@ extension ApiKey {
         case .addPartitionsToTransaction: AddPartitionsToTransactionRequest.self
         case .addOffsetsToTransaction: AddOffsetsToTransactionRequest.self
         case .endTransaction: EndTransactionRequest.self
+        case .writeTransactionMarkers: WriteTransactionMarkersRequest.self
         case .transactionOffsetCommit: TransactionOffsetCommitRequest.self
         case .describeConfigs: DescribeConfigsRequest.self
+        case .alterConfigs: AlterConfigsRequest.self
+        case .describeLogDirs: DescribeLogDirsRequest.self
         case .createPartitions: CreatePartitionsRequest.self
         case .deleteGroups: DeleteGroupsRequest.self
         case .incrementalAlterConfigs: IncrementalAlterConfigsRequest.self
         case .offsetDelete: OffsetDeleteRequest.self
         case .describeCluster: DescribeClusterRequest.self
+        case .describeProducers: DescribeProducersRequest.self
         case .describeTransactions: DescribeTransactionsRequest.self
         case .listTransactions: ListTransactionsRequest.self
+        case .describeTopicPartitions: DescribeTopicPartitionsRequest.self
         }
     }
 
     /// The versions that are spoken.
     package var versions: ClosedRange<Int16> { request.versions }
+
+    /// The versions that clients are told of. librdkafka up to 2.8 sends its records uncompressed to a broker that does not
+    /// claim Produce 0 (KAFKA-18659); it never asks for it, and who does is refused.
+    package var advertisedVersions: ClosedRange<Int16> { self == .produce ? 0...versions.upperBound : versions }
 
     /// Whether `version` has compact lengths and tagged fields (KIP-482).
     package func isFlexible(_ version: Int16) -> Bool {

@@ -64,4 +64,6 @@ package struct ErrorCode: RawRepresentable, Hashable, Sendable {
     package static let producerFenced = ErrorCode(90)
     package static let unknownTopicID = ErrorCode(100)
     package static let transactionalIDNotFound = ErrorCode(105)
+    package static let mismatchedEndpointType = ErrorCode(114)
+    package static let unsupportedEndpointType = ErrorCode(115)
 }

@@ -8,6 +8,7 @@ import KafkaLogTransactions
 enum DurableAction {
     case groupReply(RequestToken, GroupReply)
     case transactionReply(RequestToken, TransactionReply)
+    case offsetFetch(Reply<OffsetFetchRequest>, OffsetFetchResponse)
     case writeMarkers(TransactionMarkers)
     /// The group part of a transaction's markers.
     case markersOfGroups(PendingMarkers)
@@ -142,6 +143,7 @@ extension Broker {
         switch action {
         case .groupReply(let token, let reply): answer(token, reply)
         case .transactionReply(let token, let reply): answer(token, reply)
+        case .offsetFetch(let reply, let response): answer(reply, response)
         case .writeMarkers(let markers): writeMarkers(markers)
         case .markersOfGroups(let pending):
             pending.waitsForGroups = false
@@ -161,6 +163,7 @@ extension Broker {
     private func fail(_ action: DurableAction) {
         switch action {
         case .groupReply(let token, _), .transactionReply(let token, _): fail(token)
+        case .offsetFetch(let reply, _): close(reply.connection, reason: Broker.cannotBecomeDurable)
         case .writeMarkers, .markersOfGroups: break
         }
     }
@@ -168,6 +171,8 @@ extension Broker {
     /// The client shall come again: to this broker after its restart.
     private func fail(_ token: RequestToken) {
         guard let reply = coordinatorReplies.removeValue(forKey: token) else { return }
-        close(reply.connection, reason: "the log directory is offline, its request cannot be made durable")
+        close(reply.connection, reason: Broker.cannotBecomeDurable)
     }
+
+    private static var cannotBecomeDurable: String { "the log directory is offline, its request cannot be made durable" }
 }

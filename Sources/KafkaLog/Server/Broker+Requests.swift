@@ -49,15 +49,20 @@ extension Broker {
         case .addPartitionsToTransaction: try take(frame, connection, addPartitionsToTransaction)
         case .addOffsetsToTransaction: try take(frame, connection, addOffsetsToTransaction)
         case .endTransaction: try take(frame, connection, endTransaction)
+        case .writeTransactionMarkers: try take(frame, connection, writeTransactionMarkers)
         case .transactionOffsetCommit: try take(frame, connection, transactionOffsetCommit)
         case .describeConfigs: try take(frame, connection, describeConfigs)
+        case .alterConfigs: try take(frame, connection, alterConfigs)
+        case .describeLogDirs: try take(frame, connection, describeLogDirs)
         case .createPartitions: try take(frame, connection, createPartitions)
         case .deleteGroups: try take(frame, connection, deleteGroups)
         case .incrementalAlterConfigs: try take(frame, connection, incrementalAlterConfigs)
         case .offsetDelete: try take(frame, connection, offsetDelete)
         case .describeCluster: try take(frame, connection, describeCluster)
+        case .describeProducers: try take(frame, connection, describeProducers)
         case .describeTransactions: try take(frame, connection, describeTransactions)
         case .listTransactions: try take(frame, connection, listTransactions)
+        case .describeTopicPartitions: try take(frame, connection, describeTopicPartitions)
         }
     }
 

@@ -29,7 +29,7 @@ extension Broker {
 
     /// A transaction that is open in a partition, and that the coordinator knows nothing of, would hold the last stable offset
     /// for ever. The journal can have lost its beginning only if nobody was told that it had begun.
-    private func endUnknownTransactions(_ state: PartitionState) {
+    func endUnknownTransactions(_ state: PartitionState) {
         for (producerID, firstOffset) in state.log.ongoingTransactions {
             guard !transactions.knows(producerID: producerID, .init(state.name.topic, state.name.partition)),
                 let epoch = state.log.epoch(ofProducer: producerID)

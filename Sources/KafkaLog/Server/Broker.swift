@@ -50,6 +50,8 @@ final class Broker {
     var nextToken: UInt64 = 0
     /// Transactions whose markers are being written.
     var pendingMarkers: [ObjectIdentifier: PendingMarkers] = [:]
+    /// Requests of administrators that wait for the end of a producer's transaction, by producer id.
+    var markerWrites: [Int64: [MarkerWrite]] = [:]
 
     /// The only leader epoch: there is one broker, and its log is never truncated below what it acknowledged.
     static let leaderEpoch: Int32 = 0

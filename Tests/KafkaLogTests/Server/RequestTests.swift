@@ -16,10 +16,46 @@ import Testing
     #expect(try client.ask(ApiVersionsRequest(), version: 3).errorCode == .none)
 }
 
-@Test func produceIsOfferedFromVersionThreeOn() throws {
+@Test func produceIsOfferedFromVersionZeroAndSpokenFromThreeOn() throws {
     let log = try TestLog()
-    let produce = try log.client().ask(ApiVersionsRequest()).apiKeys.first { $0.apiKey == 0 }
-    #expect(produce?.minVersion == 3)
+    let client = try log.client()
+    // librdkafka compresses nothing for a broker that does not offer version 0 (KAFKA-18659).
+    let offered = try client.ask(ApiVersionsRequest()).apiKeys.first { $0.apiKey == 0 }
+    #expect(offered?.minVersion == 0 && offered?.maxVersion == ProduceRequest.versions.upperBound)
+    try client.send([0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff])
+    #expect(client.isClosedByServer)
+    #expect(log.messages.contains { $0.contains("produce of version 2; expected 3 to") })
+}
+
+@Test func everySpokenRequestIsOfferedAndNothingElse() throws {
+    let log = try TestLog()
+    let offered = try log.client().ask(ApiVersionsRequest()).apiKeys
+    #expect(Set(offered.map(\.apiKey)) == Set(ApiKey.allCases.map(\.rawValue)))
+    #expect(offered.count == ApiKey.allCases.count)
+    for entry in offered where entry.apiKey != 0 {
+        #expect(ApiKey(rawValue: entry.apiKey)?.versions == entry.minVersion...entry.maxVersion)
+    }
+}
+
+@Test func fetchSessionsAreDeclinedAndWhoGoesOnWithOneBeginsAgain() throws {
+    let log = try TestLog()
+    let client = try log.client()
+    try client.createTopic("t")
+    _ = try client.produce(TestClient.batch(["a"]), "t")
+    var request = TestClient.fetchRequest("t", from: 0)
+    // A full fetch that asks for a session, also in place of one that there was: answered, without a session.
+    for session: Int32 in [0, 77] {
+        (request.sessionID, request.sessionEpoch) = (session, 0)
+        let full = try client.ask(request)
+        #expect(full.errorCode == .none && full.sessionID == 0)
+        #expect(full.topics[0].partitions[0].records.values == ["a"])
+    }
+    // The next of a session that there is not.
+    (request.sessionID, request.sessionEpoch) = (77, 5)
+    #expect(try client.ask(request).errorCode == .fetchSessionIDNotFound)
+    // The end of one.
+    (request.sessionID, request.sessionEpoch, request.topics) = (77, -1, [])
+    #expect(try client.ask(request).errorCode == .none)
 }
 
 @Test func anUnknownRequestOrVersionEndsTheConnectionWithAReason() throws {
@@ -214,6 +250,22 @@ import Testing
     #expect(try offset(1001) == (1, 1001))
     #expect(try offset(1002) == (2, 5000))
     #expect(try offset(5001) == (-1, -1))
+    // All of the log is local, nothing is elsewhere.
+    #expect(try offset(-4) == (0, -1))
+    #expect(try offset(-5) == (-1, -1))
+}
+
+@Test(arguments: [(-3 as Int64, 7 as Int16), (-4, 8), (-5, 9), (-6, 99)])
+func timestampsThatStandForSomethingDoSoFromTheirVersionOn(timestamp: Int64, since: Int16) throws {
+    let log = try TestLog()
+    let client = try log.client()
+    try client.createTopic("t")
+    for version in ListOffsetsRequest.versions {
+        let found = try client.ask(
+            ListOffsetsRequest { $0.topics = [.init { $0.name = "t"; $0.partitions = [.init { $0.timestamp = timestamp }] }] },
+            version: version)
+        #expect(found.topics[0].partitions[0].errorCode == (version < since ? .unsupportedVersion : .none), "version \(version)")
+    }
 }
 
 @Test func topicsAreCheckedBeforeTheyAreMade() throws {

@@ -43,9 +43,18 @@ final class TestClient {
     @discardableResult
     func send<Request: RequestMessage>(_ request: Request, version: Int16? = nil) throws -> Int32 {
         nextCorrelationID += 1
-        let version = version ?? Request.versions.upperBound
+        let version = version ?? TestClient.version(of: Request.self)
         try send(bytes(try request.frame(version: version, correlationID: nextCorrelationID, clientID: "test")))
         return nextCorrelationID
+    }
+
+    /// The newest version; of those in which topics go by id, the newest in which they go by name.
+    static func version<Request: RequestMessage>(of type: Request.Type) -> Int16 {
+        switch Request.api {
+        case .fetch: 12
+        case .offsetCommit, .offsetFetch: 9
+        default: Request.versions.upperBound
+        }
     }
 
     private func bytes(_ pieces: [OutputPiece]) -> [UInt8] {
@@ -75,7 +84,7 @@ final class TestClient {
     func receive<Request: RequestMessage>(
         _ type: Request.Type, version: Int16? = nil
     ) throws -> (correlationID: Int32, response: Request.Response) {
-        try Request.response(from: Bytes(try receiveFrame()), version: version ?? Request.versions.upperBound)
+        try Request.response(from: Bytes(try receiveFrame()), version: version ?? TestClient.version(of: Request.self))
     }
 
     /// Sends a request and waits for its answer.

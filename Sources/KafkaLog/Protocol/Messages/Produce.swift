@@ -2,7 +2,7 @@
 package struct ProduceRequest: RequestMessage {
     package typealias Response = ProduceResponse
     package static let api = ApiKey.produce
-    package static let versions: ClosedRange<Int16> = 3...9
+    package static let versions: ClosedRange<Int16> = 3...11
     package static let flexibleSince: Int16? = 9
 
     package var transactionalID: String?

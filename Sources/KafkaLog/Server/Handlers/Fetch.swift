@@ -4,9 +4,12 @@ import KafkaLogStorage
 extension Broker {
     /// Reads at once if there is enough; otherwise the request is parked until there is, or until its time is over.
     func fetch(_ request: FetchRequest, _ reply: Reply<FetchRequest>) {
-        // Sessions (KIP-227) are declined with id 0; a client that believes in one is told to begin again.
-        guard request.sessionID == 0 else { return answer(reply) { $0.errorCode = .fetchSessionIDNotFound } }
-        let attempt = read(request)
+        // Sessions (KIP-227) are declined with id 0. A client that goes on with one (epochs 0 and -1 begin and end one) is told
+        // to begin again.
+        guard request.sessionEpoch == 0 || request.sessionEpoch == -1 else {
+            return answer(reply) { $0.errorCode = .fetchSessionIDNotFound }
+        }
+        let attempt = read(request, version: reply.version)
         let wait = min(request.maxWaitMilliseconds, configuration.limits.fetchWaitMilliseconds)
         if attempt.mustAnswer || attempt.bytes >= Int(request.minBytes) || wait <= 0 {
             return finishRead(reply, attempt)
@@ -27,12 +30,16 @@ extension Broker {
         var states: [PartitionState] = []
     }
 
-    private func read(_ request: FetchRequest) -> Attempt {
+    private func read(_ request: FetchRequest, version: Int16) -> Attempt {
         var attempt = Attempt()
         let isolation: IsolationLevel = request.isolationLevel == 0 ? .readUncommitted : .readCommitted
         var budget = min(Int(max(0, request.maxBytes)), configuration.limits.fetchBytes)
         for topic in request.topics {
-            var topicResponse = FetchResponse.Topic { $0.name = topic.name }
+            let name = topicName(topic.name, topic.topicID, usesID: version >= 13)
+            var topicResponse = FetchResponse.Topic {
+                $0.name = topic.name
+                $0.topicID = topic.topicID
+            }
             for wanted in topic.partitions {
                 var answer = FetchResponse.Topic.Partition {
                     $0.index = wanted.index
@@ -40,7 +47,8 @@ extension Broker {
                     if isolation == .readCommitted { $0.abortedTransactions = [] } else { $0.abortedTransactions = nil }
                 }
                 do throws(RequestFailure) {
-                    let state = try partition(TopicPartition(topic.name, wanted.index), leaderEpoch: wanted.currentLeaderEpoch)
+                    guard let name else { throw RequestFailure(.unknownTopicID, "there is no topic with the id of the request") }
+                    let state = try partition(TopicPartition(name, wanted.index), leaderEpoch: wanted.currentLeaderEpoch)
                     attempt.states.append(state)
                     let result = try RequestFailure.fromStorage { () throws(StorageError) in
                         try state.log.read(
@@ -55,7 +63,7 @@ extension Broker {
                             FileSlice(owner: region.file, descriptor: region.descriptor, position: region.position, count: region.length)
                         ])
                         attempt.bytes += region.length
-                        attempt.topicBytes.append((topic.name, region.length))
+                        attempt.topicBytes.append((name, region.length))
                         budget = max(0, budget - region.length)
                     }
                     if isolation == .readCommitted {
@@ -88,7 +96,7 @@ extension Broker {
     func finishFetch(_ parked: ParkedFetch) {
         guard parked.isParked else { return }
         forget(parked)
-        finishRead(parked.reply, read(parked.request))
+        finishRead(parked.reply, read(parked.request, version: parked.reply.version))
     }
 
     /// Takes a parked Fetch off all lists.
@@ -101,7 +109,7 @@ extension Broker {
     /// Answers the Fetch requests for which there is enough now.
     func retryFetches(_ state: PartitionState) {
         for parked in Array(state.parkedFetches.values) where parked.isParked {
-            let attempt = read(parked.request)
+            let attempt = read(parked.request, version: parked.reply.version)
             guard attempt.mustAnswer || attempt.bytes >= Int(parked.request.minBytes) else { continue }
             forget(parked)
             finishRead(parked.reply, attempt)

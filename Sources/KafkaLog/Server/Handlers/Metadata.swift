@@ -43,6 +43,12 @@ extension Broker {
         }
     }
 
+    /// The name of the topic that a request means. By id (KIP-516) it is nil when no topic has it: one that has taken the name of
+    /// another since is not the one that was meant.
+    func topicName(_ name: String, _ id: WireUUID, usesID: Bool) -> String? {
+        usesID ? directory.topic(TopicID(high: id.high, low: id.low))?.name : name
+    }
+
     private func describe(_ id: WireUUID) -> MetadataResponse.Topic {
         if let topic = directory.topic(TopicID(high: id.high, low: id.low)) { return describe(topic) }
         return .init {
@@ -68,6 +74,13 @@ extension Broker {
     }
 
     func describeCluster(_ request: DescribeClusterRequest, _ reply: Reply<DescribeClusterRequest>) {
+        let brokers: Int8 = 1, controllers: Int8 = 2
+        guard request.endpointType == brokers else {
+            return answer(reply) {
+                $0.errorCode = request.endpointType == controllers ? .mismatchedEndpointType : .unsupportedEndpointType
+                $0.errorMessage = "this endpoint is a broker's (1), not of type \(request.endpointType)"
+            }
+        }
         answer(reply) {
             $0.clusterID = directory.clusterID
             $0.controllerID = configuration.nodeID
@@ -107,8 +120,8 @@ extension Broker {
             $0.apiKeys = ApiKey.allCases.map { api in
                 .init {
                     $0.apiKey = api.rawValue
-                    $0.minVersion = api.versions.lowerBound
-                    $0.maxVersion = api.versions.upperBound
+                    $0.minVersion = api.advertisedVersions.lowerBound
+                    $0.maxVersion = api.advertisedVersions.upperBound
                 }
             }
         }
