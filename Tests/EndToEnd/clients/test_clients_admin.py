@@ -92,7 +92,7 @@ def test_confluent_lists_describes_resets_and_deletes_groups(log, conversations)
 
     assert groups()["administered"] == "STABLE"
     described = admin.describe_consumer_groups(["administered"])["administered"].result(20)
-    assert [(m.host.lstrip("/"), len(m.assignment.topic_partitions)) for m in described.members] == [("127.0.0.1", 1)]
+    assert [(m.host, len(m.assignment.topic_partitions)) for m in described.members] == [("/127.0.0.1", 1)]
     with pytest.raises(KafkaException) as refused:
         admin.delete_consumer_groups(["administered"])["administered"].result(20)
     assert refused.value.args[0].name() == "NON_EMPTY_GROUP"
@@ -223,4 +223,4 @@ def test_kafka_go_makes_and_deletes_a_topic(log):
 
 def test_the_java_client_administers(log):
     said = kinds.run("java", "admin", log.brokers)
-    assert said[-1] == "ok no open transaction" or said[-1].startswith("ok no topic after its end"), said
+    assert said[-1] == "ok no topic after its end", said

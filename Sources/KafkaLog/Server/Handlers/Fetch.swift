@@ -12,7 +12,7 @@ extension Broker {
         let attempt = read(request, version: reply.version)
         let wait = min(request.maxWaitMilliseconds, configuration.limits.fetchWaitMilliseconds)
         if attempt.mustAnswer || attempt.bytes >= Int(request.minBytes) || wait <= 0 {
-            return finishRead(reply, attempt)
+            return finishRead(reply, request, attempt)
         }
         nextFetchID += 1
         let parked = ParkedFetch(id: nextFetchID, reply: reply, request: request, partitions: attempt.states)
@@ -87,16 +87,18 @@ extension Broker {
         return attempt
     }
 
-    private func finishRead(_ reply: Reply<FetchRequest>, _ attempt: Attempt) {
+    private func finishRead(_ reply: Reply<FetchRequest>, _ request: FetchRequest, _ attempt: Attempt) {
         for (topic, bytes) in attempt.topicBytes { counters.count(bytesOut: UInt64(bytes), topic: topic) }
-        answer(reply, attempt.response)
+        var response = attempt.response
+        convertRecords(of: &response, for: request, version: reply.version)
+        answer(reply, response)
     }
 
     /// Answers a parked Fetch with what there is.
     func finishFetch(_ parked: ParkedFetch) {
         guard parked.isParked else { return }
         forget(parked)
-        finishRead(parked.reply, read(parked.request, version: parked.reply.version))
+        finishRead(parked.reply, parked.request, read(parked.request, version: parked.reply.version))
     }
 
     /// Takes a parked Fetch off all lists.
@@ -112,7 +114,7 @@ extension Broker {
             let attempt = read(parked.request, version: parked.reply.version)
             guard attempt.mustAnswer || attempt.bytes >= Int(parked.request.minBytes) else { continue }
             forget(parked)
-            finishRead(parked.reply, attempt)
+            finishRead(parked.reply, parked.request, attempt)
         }
     }
 }
