@@ -69,7 +69,7 @@ def member(brokers, group, topic, instance, strategy):
 
 def producer(brokers, name, timeout):
     made = Producer({"bootstrap.servers": brokers, "transactional.id": name, "transaction.timeout.ms": int(timeout),
-                     "linger.ms": 0, "error_cb": lambda error: None})  # What is fatal is said again by the next call.
+                     "linger.ms": 0})
     for line in sys.stdin:
         word, *rest = line.split()
         try:
@@ -94,8 +94,9 @@ def producer(brokers, name, timeout):
             elif word == "abort":
                 made.abort_transaction(30)
             lines.say("ok")
-        except KafkaException as error:
-            lines.say(f"error {error.args[0].name()}")
+        except (KafkaException, SystemError) as error:
+            # A fatal error that comes while a delivery is reported is raised as the cause of a SystemError.
+            lines.say(f"error {(error if isinstance(error, KafkaException) else error.__cause__).args[0].name()}")
 
 
 if __name__ == "__main__":

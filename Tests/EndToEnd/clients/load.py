@@ -2,10 +2,12 @@
 
 Each runs until its standard input ends, and then brings to an end what it has begun. The broker may vanish at any moment.
 """
+import faulthandler
 import json
 import os
 import random
 import select
+import signal
 import sys
 import time
 
@@ -15,8 +17,7 @@ PATIENCE = 120
 # Version 2.16 loses an offset commit of a transaction for good when it begins anew with its list of brokers just then; there is one broker.
 SETTINGS = {"metadata.recovery.strategy": "none",
             "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "socket.timeout.ms": 10_000,
-            "topic.metadata.refresh.interval.ms": 5_000, "log_level": 0,
-            "error_cb": lambda error: None}  # What is fatal is said again by the next call.
+            "topic.metadata.refresh.interval.ms": 5_000, "log_level": 0}
 
 
 if os.environ.get("MILLRACE_TEST_DEBUG"):
@@ -230,5 +231,6 @@ def watcher(brokers, notes, dice, partitions):
 
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)  # The test asks so where a process hangs.
     role, brokers, notes, seed, partitions, *rest = sys.argv[1:]
     globals()[role](brokers, Notes(notes), random.Random(f"{seed} {role} {rest}"), int(partitions), *rest)

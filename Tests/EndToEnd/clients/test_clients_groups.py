@@ -89,7 +89,9 @@ def test_a_second_member_takes_half_and_gives_it_back(log, conversations, kind):
     topic, group = topic_with(log, 20), f"pair-{kind}"
     first = conversations(Member(kind, log.brokers, group, topic))
     await_shared(log, group, 1)
-    second = conversations(Member("confluent" if kind != "confluent" else "kafka-python", log.brokers, group, topic))
+    # kafka-go of 2018 claims a version of its subscription that has meant something else since: other leaders give it nothing.
+    other = {"kafka-go": "kafka-go", "confluent": "kafka-python"}.get(kind, "confluent")
+    second = conversations(Member(other, log.brokers, group, topic))
     parts = await_shared(log, group, 2)
     assert sorted(len(owned) for owned in parts.values()) == [PARTITIONS // 2] * 2
     second.leave()

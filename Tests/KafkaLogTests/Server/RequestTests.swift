@@ -20,12 +20,15 @@ import Testing
     let log = try TestLog()
     let client = try log.client()
     try client.createTopic("t")
-    // Format 1, from another implementation: keys and values k, one; null, two; three, null; two empty ones; at 1,700,000,000,000 ms and after.
-    let messages = MessageSetTests.uncompressed
+    // As kafka-python writes a message of format 1: key `k`, value `one`, at 1,700,000,000,000 ms.
+    let messages: [UInt8] = [
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a, 0x2e, 0xe4, 0x02, 0x68, 1, 0, 0, 0, 0x01, 0x8b, 0xcf, 0xe5, 0x68, 0,
+        0, 0, 0, 1, 0x6b, 0, 0, 0, 3, 0x6f, 0x6e, 0x65,
+    ]
     let request = TestClient.produceRequest(messages, "t")
     let answer = try client.ask(request, version: 2).topics[0].partitions[0]
     #expect(answer.errorCode == .none && answer.baseOffset == 0)
-    try client.produce(TestClient.batch(["new"]), "t")
+    _ = try client.produce(TestClient.batch(["new"]), "t")
     let fetch = FetchRequest {
         $0.maxWaitMilliseconds = 0
         $0.topics = [.init {
@@ -42,9 +45,7 @@ import Testing
         return
     }
     #expect(Array(records.array.prefix(messages.count)) == messages)
-    #expect(found.highWatermark == 5)
-    let batches = try client.fetch("t")
-    #expect(batches.records.count > 0)
+    #expect(found.highWatermark == 2)
     var broken = messages
     broken[messages.count - 1] ^= 1
     #expect(try client.ask(TestClient.produceRequest(broken, "t"), version: 2).topics[0].partitions[0].errorCode == .corruptMessage)
