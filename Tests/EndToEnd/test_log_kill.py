@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -36,15 +37,23 @@ class Load:
         chosen = [process for name, process in self.processes.items() if name.split("-")[0] in roles]
         for process in chosen:
             process.stdin.close()
-        for process in chosen:
-            process.wait(seconds)
+        try:
+            for process in chosen:
+                process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(1)
+            raise AssertionError(f"{process.args[2]} does not end: {self.errors(process.args[2])}") from None
         self.check_running(ended=roles)
+
+    def errors(self, name):
+        return (self.site.directory / f"{name}.stderr").read_text()[-3000:]
 
     def check_running(self, ended=()):
         for name, process in self.processes.items():
             code = process.poll()
             wanted = {0} if name.split("-")[0] in ended else {None, 0}
-            assert code in wanted, f"{name} ended with {code}: {(self.site.directory / f'{name}.stderr').read_text()[-3000:]}"
+            assert code in wanted, f"{name} ended with {code}: {self.errors(name)}"
 
     def notes(self, name):
         path = self.site.directory / f"{name}.notes"

@@ -85,12 +85,9 @@ extension ApiKey {
         }
     }
 
-    /// The versions that are spoken.
+    /// The versions that are spoken. librdkafka up to 2.8 sends its records uncompressed to a broker that does not speak Produce 0
+    /// (KAFKA-18659), though it asks for a newer one.
     package var versions: ClosedRange<Int16> { request.versions }
-
-    /// The versions that clients are told of. librdkafka up to 2.8 sends its records uncompressed to a broker that does not
-    /// claim Produce 0 (KAFKA-18659); it never asks for it, and who does is refused.
-    package var advertisedVersions: ClosedRange<Int16> { self == .produce ? 0...versions.upperBound : versions }
 
     /// Whether `version` has compact lengths and tagged fields (KIP-482).
     package func isFlexible(_ version: Int16) -> Bool {

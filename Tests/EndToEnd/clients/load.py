@@ -2,10 +2,12 @@
 
 Each runs until its standard input ends, and then brings to an end what it has begun. The broker may vanish at any moment.
 """
+import faulthandler
 import json
 import os
 import random
 import select
+import signal
 import sys
 import time
 
@@ -229,5 +231,6 @@ def watcher(brokers, notes, dice, partitions):
 
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)  # The test asks so where a process hangs.
     role, brokers, notes, seed, partitions, *rest = sys.argv[1:]
     globals()[role](brokers, Notes(notes), random.Random(f"{seed} {role} {rest}"), int(partitions), *rest)

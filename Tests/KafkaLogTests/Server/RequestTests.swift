@@ -16,15 +16,39 @@ import Testing
     #expect(try client.ask(ApiVersionsRequest(), version: 3).errorCode == .none)
 }
 
-@Test func produceIsOfferedFromVersionZeroAndSpokenFromThreeOn() throws {
+@Test func whatClientsFromBeforeRecordBatchesSayIsTakenAndComesBack() throws {
     let log = try TestLog()
     let client = try log.client()
-    // librdkafka compresses nothing for a broker that does not offer version 0 (KAFKA-18659).
-    let offered = try client.ask(ApiVersionsRequest()).apiKeys.first { $0.apiKey == 0 }
-    #expect(offered?.minVersion == 0 && offered?.maxVersion == ProduceRequest.versions.upperBound)
-    try client.send([0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff])
-    #expect(client.isClosedByServer)
-    #expect(log.messages.contains { $0.contains("produce of version 2; expected 3 to") })
+    try client.createTopic("t")
+    // As kafka-python writes a message of format 1: key `k`, value `one`, at 1,700,000,000,000 ms.
+    let messages: [UInt8] = [
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a, 0x2e, 0xe4, 0x02, 0x68, 1, 0, 0, 0, 0x01, 0x8b, 0xcf, 0xe5, 0x68, 0,
+        0, 0, 0, 1, 0x6b, 0, 0, 0, 3, 0x6f, 0x6e, 0x65,
+    ]
+    let request = TestClient.produceRequest(messages, "t")
+    let answer = try client.ask(request, version: 2).topics[0].partitions[0]
+    #expect(answer.errorCode == .none && answer.baseOffset == 0)
+    _ = try client.produce(TestClient.batch(["new"]), "t")
+    let fetch = FetchRequest {
+        $0.maxWaitMilliseconds = 0
+        $0.topics = [.init {
+            $0.name = "t"
+            $0.partitions = [.init {
+                $0.fetchOffset = 0
+                $0.partitionMaxBytes = 1 << 20
+            }]
+        }]
+    }
+    let found = try client.ask(fetch, version: 2).topics[0].partitions[0]
+    guard case .bytes(let records) = found.records else {
+        Issue.record("no records came")
+        return
+    }
+    #expect(Array(records.array.prefix(messages.count)) == messages)
+    #expect(found.highWatermark == 2)
+    var broken = messages
+    broken[messages.count - 1] ^= 1
+    #expect(try client.ask(TestClient.produceRequest(broken, "t"), version: 2).topics[0].partitions[0].errorCode == .corruptMessage)
 }
 
 @Test func everySpokenRequestIsOfferedAndNothingElse() throws {
@@ -32,7 +56,7 @@ import Testing
     let offered = try log.client().ask(ApiVersionsRequest()).apiKeys
     #expect(Set(offered.map(\.apiKey)) == Set(ApiKey.allCases.map(\.rawValue)))
     #expect(offered.count == ApiKey.allCases.count)
-    for entry in offered where entry.apiKey != 0 {
+    for entry in offered {
         #expect(ApiKey(rawValue: entry.apiKey)?.versions == entry.minVersion...entry.maxVersion)
     }
 }

@@ -1,8 +1,8 @@
-/// Reads record batches. `records` of the response are file regions, sent without a copy.
+/// Reads record batches; before version 4, message sets. `records` of the response are file regions, sent without a copy.
 package struct FetchRequest: RequestMessage {
     package typealias Response = FetchResponse
     package static let api = ApiKey.fetch
-    package static let versions: ClosedRange<Int16> = 4...17
+    package static let versions: ClosedRange<Int16> = 0...17
     package static let flexibleSince: Int16? = 12
 
     /// Tagged field 0 from version 12.
@@ -25,8 +25,8 @@ package struct FetchRequest: RequestMessage {
         try coder.field(&replicaID, through: 14)
         try coder.field(&maxWaitMilliseconds)
         try coder.field(&minBytes)
-        try coder.field(&maxBytes)
-        try coder.field(&isolationLevel)
+        try coder.field(&maxBytes, since: 3)
+        try coder.field(&isolationLevel, since: 4)
         try coder.field(&sessionID, since: 7)
         try coder.field(&sessionEpoch, since: 7)
         try coder.field(&topics)
@@ -103,7 +103,7 @@ package struct FetchResponse: WireStructure {
     package init() {}
 
     package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-        try coder.field(&throttleTimeMilliseconds)
+        try coder.field(&throttleTimeMilliseconds, since: 1)
         try coder.field(&errorCode, since: 7)
         try coder.field(&sessionID, since: 7)
         try coder.field(&topics)
@@ -139,9 +139,9 @@ package struct FetchResponse: WireStructure {
                 try coder.field(&index)
                 try coder.field(&errorCode)
                 try coder.field(&highWatermark)
-                try coder.field(&lastStableOffset)
+                try coder.field(&lastStableOffset, since: 4)
                 try coder.field(&logStartOffset, since: 5)
-                try coder.field(&abortedTransactions)
+                try coder.field(&abortedTransactions, since: 4)
                 try coder.field(&preferredReadReplica, since: 11)
                 try coder.field(&records)
             }

@@ -16,7 +16,7 @@ extension Broker {
         let attempt = read(request, version: reply.version)
         let wait = min(request.maxWaitMilliseconds, configuration.limits.fetchWaitMilliseconds)
         if attempt.mustAnswer || attempt.bytes >= Int(request.minBytes) || wait <= 0 {
-            return finishRead(reply, attempt)
+            return finishRead(reply, request, attempt)
         }
         nextFetchID += 1
         let parked = ParkedFetch(id: nextFetchID, reply: reply, request: request, partitions: attempt.states)
@@ -96,14 +96,16 @@ extension Broker {
     }
 
     private func finishRead(_ parked: ParkedFetch, _ attempt: Attempt) {
-        finishRead(parked.reply.resumed(at: attempt.startedAt, after: parked.parkedAt), attempt)
+        finishRead(parked.reply.resumed(at: attempt.startedAt, after: parked.parkedAt), parked.request, attempt)
     }
 
-    private func finishRead(_ reply: Reply<FetchRequest>, _ attempt: Attempt) {
+    private func finishRead(_ reply: Reply<FetchRequest>, _ request: FetchRequest, _ attempt: Attempt) {
         for ((topic, bytes), records) in zip(attempt.topicBytes, attempt.topicRecords) {
             counters.count(recordsOut: UInt64(records), bytes: UInt64(bytes), topic: topic)
         }
-        answer(reply, attempt.response)
+        var response = attempt.response
+        convertRecords(of: &response, for: request, version: reply.version)
+        answer(reply, response)
     }
 
     /// Answers a parked Fetch with what there is.

@@ -8,7 +8,7 @@ extension Broker {
             groups.joinGroup(
                 .init(
                     groupID: request.groupID, memberID: request.memberID, groupInstanceID: request.groupInstanceID,
-                    clientID: reply.connection.clientID, clientHost: reply.connection.peer,
+                    clientID: reply.connection.clientID, clientHost: reply.connection.shownHost,
                     sessionTimeoutMilliseconds: request.sessionTimeoutMilliseconds,
                     rebalanceTimeoutMilliseconds: reply.version == 0
                         ? request.sessionTimeoutMilliseconds : request.rebalanceTimeoutMilliseconds,
@@ -163,4 +163,9 @@ extension Broker {
             }
         }
     }
+}
+
+extension Connection {
+    /// The address that it comes from, without the port, as brokers show it to administrators.
+    fileprivate var shownHost: String { "/" + (peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer) }
 }

@@ -118,8 +118,8 @@ extension Broker {
             $0.apiKeys = ApiKey.allCases.map { api in
                 .init {
                     $0.apiKey = api.rawValue
-                    $0.minVersion = api.advertisedVersions.lowerBound
-                    $0.maxVersion = api.advertisedVersions.upperBound
+                    $0.minVersion = api.versions.lowerBound
+                    $0.maxVersion = api.versions.upperBound
                 }
             }
         }

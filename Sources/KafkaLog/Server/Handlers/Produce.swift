@@ -14,7 +14,8 @@ extension Broker {
             for partition in topic.partitions {
                 var answer = ProduceResponse.Topic.Partition { $0.index = partition.index }
                 do throws(RequestFailure) {
-                    let (state, result) = try append(partition.records, to: TopicPartition(topic.name, partition.index), request)
+                    let records = try recordBatch(of: partition.records, version: header.version)
+                    let (state, result) = try append(records, to: TopicPartition(topic.name, partition.index), request)
                     answer.baseOffset = result.baseOffset
                     answer.logStartOffset = result.logStartOffset
                     if result.acknowledgedAt > state.log.highWatermark {
