@@ -16,6 +16,12 @@ struct Arguments {
 
     mutating func command() -> String? { rest.isEmpty ? nil : rest.removeFirst() }
 
+    /// The next word if it is one of these: a command of a command.
+    mutating func next(of words: [String]) -> String? {
+        guard let first = rest.first, words.contains(first) else { return nil }
+        return rest.removeFirst()
+    }
+
     mutating func flag(_ name: String) -> Bool {
         guard let index = rest.firstIndex(of: name) else { return false }
         rest.remove(at: index)

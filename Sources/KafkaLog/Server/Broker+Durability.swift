@@ -106,10 +106,12 @@ extension Broker {
             do throws(StorageError) {
                 let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
                 persistence.didAppend(as: sequence)
+                lookForSpace()
                 syncJournalSoon()
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }
                 if persistence.obstacle == nil {
+                    if error.isOutOfSpace { noteOutOfSpace(error.message) }
                     configuration.log(LogEvent(.error, "the coordinators' journal cannot be written; it is tried again", ["reason": error.message]))
                 }
                 persistence.obstacle = error.message

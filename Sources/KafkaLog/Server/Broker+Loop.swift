@@ -88,6 +88,7 @@ extension Broker {
             case .markers(let markers): retryMarkers(markers)
             case .journal: writeJournal()
             case .journalSync: syncJournal()
+            case .space: lookForSpaceAgain()
             case .idleConnections:
                 closeIdleConnections(now: now)
                 timers.add(.idleConnections, at: now + idleSweepMilliseconds)

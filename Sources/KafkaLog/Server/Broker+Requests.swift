@@ -1,8 +1,10 @@
 import KafkaLogProtocol
+import KafkaLogStorage
 
 extension Broker {
     /// Reads one request and hands it to its handler. What cannot be read, or is not spoken, ends the connection.
     func handle(_ bytes: Bytes, of connection: Connection) throws(RequestError) {
+        connection.requestArrival = DurationHistogram.now
         let frame: RequestFrame
         do {
             frame = try RequestFrame(bytes)

@@ -29,12 +29,16 @@ final class Broker {
     // Storage.
     let directory: LogDirectory
     var partitions: [TopicPartition: PartitionState] = [:]
+    /// Bytes of the segments of each partition when the log was started: those that nobody has used since have them still.
+    private(set) var bytesAtStart: [TopicID: [Int64]] = [:]
     /// Partitions whose high watermark or last stable offset moved since parked requests were last looked at.
     var advanced: [PartitionState] = []
     /// Something was appended that the sync thread has not been told of.
     var hasUnflushedStorage = false
     /// Set once an fsync has failed: nothing is acknowledged any more.
     var storageFailure: StorageError?
+    /// Why nothing is appended for now: there is no room on the device.
+    var outOfSpace: String?
     var nextFetchID: UInt64 = 0
 
     // Coordinators.
@@ -77,6 +81,7 @@ final class Broker {
         } catch {
             throw .storage(error.message)
         }
+        for topic in directory.topics.values { bytesAtStart[topic.id] = directory.segmentBytes(of: topic) }
         (self.groups, self.transactions, self.journal) = try Broker.restoreCoordinators(directory, configuration)
         do {
             try prepare()
@@ -100,12 +105,14 @@ enum BrokerTimer {
     case retention
     case checkpoint
     case acceptAgain
+    case space
 }
 
 /// The counters behind `LogStatistics`.
 struct BrokerCounters {
     var recordsIn: UInt64 = 0
     var bytesIn: UInt64 = 0
+    var recordsOut: UInt64 = 0
     var bytesOut: UInt64 = 0
     var socketBytesIn: UInt64 = 0
     var socketBytesOut: UInt64 = 0
@@ -113,17 +120,49 @@ struct BrokerCounters {
     var malformedRequests: UInt64 = 0
     var connectionsAccepted: UInt64 = 0
     var connectionsRefused: UInt64 = 0
-    var topics: [String: LogStatistics.Topic] = [:]
+    /// Writes that found no room on the device.
+    var diskFullFailures: UInt64 = 0
+    /// From a request's arrival in whole to its answer; of a Fetch without its wait for records.
+    var produceDurations = DurationHistogram()
+    var fetchDurations = DurationHistogram()
+    var topics: [String: Topic] = [:]
 
-    mutating func count(records: UInt64, bytes: UInt64, topic: String) {
-        recordsIn &+= records
-        bytesIn &+= bytes
-        topics[topic, default: .init()].recordsIn &+= records
-        topics[topic, default: .init()].bytesIn &+= bytes
+    struct Topic {
+        var recordsIn: UInt64 = 0
+        var bytesIn: UInt64 = 0
+        var recordsOut: UInt64 = 0
+        var bytesOut: UInt64 = 0
     }
 
-    mutating func count(bytesOut bytes: UInt64, topic: String) {
+    mutating func count(recordsIn records: UInt64, bytes: UInt64, topic: String) {
+        recordsIn &+= records
+        bytesIn &+= bytes
+        topics[topic, default: .init()].count(recordsIn: records, bytes)
+    }
+
+    mutating func count(recordsOut records: UInt64, bytes: UInt64, topic: String) {
+        recordsOut &+= records
         bytesOut &+= bytes
-        topics[topic, default: .init()].bytesOut &+= bytes
+        topics[topic, default: .init()].count(recordsOut: records, bytes)
+    }
+
+    mutating func answered(_ api: ApiKey, after nanoseconds: UInt64) {
+        switch api {
+        case .produce: produceDurations.observe(nanoseconds: nanoseconds)
+        case .fetch: fetchDurations.observe(nanoseconds: nanoseconds)
+        default: break
+        }
+    }
+}
+
+extension BrokerCounters.Topic {
+    fileprivate mutating func count(recordsIn records: UInt64, _ bytes: UInt64) {
+        recordsIn &+= records
+        bytesIn &+= bytes
+    }
+
+    fileprivate mutating func count(recordsOut records: UInt64, _ bytes: UInt64) {
+        recordsOut &+= records
+        bytesOut &+= bytes
     }
 }

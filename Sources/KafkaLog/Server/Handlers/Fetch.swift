@@ -22,9 +22,12 @@ extension Broker {
         var response = FetchResponse()
         var bytes = 0
         var topicBytes: [(topic: String, bytes: Int)] = []
+        /// Beside `topicBytes`.
+        var topicRecords: [Int64] = []
         /// There is an error to report, or nothing to wait for.
         var mustAnswer = false
         var states: [PartitionState] = []
+        let startedAt = DurationHistogram.now
     }
 
     private func read(_ request: FetchRequest) -> Attempt {
@@ -57,6 +60,7 @@ extension Broker {
                         attempt.bytes += region.length
                         attempt.topicBytes.append((topic.name, region.length))
                         budget = max(0, budget - region.length)
+                        attempt.topicRecords.append(result.offsetCount)
                     }
                     if isolation == .readCommitted {
                         answer.abortedTransactions = result.abortedTransactions.map { aborted in
@@ -79,8 +83,14 @@ extension Broker {
         return attempt
     }
 
+    private func finishRead(_ parked: ParkedFetch, _ attempt: Attempt) {
+        finishRead(parked.reply.resumed(at: attempt.startedAt, after: parked.parkedAt), attempt)
+    }
+
     private func finishRead(_ reply: Reply<FetchRequest>, _ attempt: Attempt) {
-        for (topic, bytes) in attempt.topicBytes { counters.count(bytesOut: UInt64(bytes), topic: topic) }
+        for ((topic, bytes), records) in zip(attempt.topicBytes, attempt.topicRecords) {
+            counters.count(recordsOut: UInt64(records), bytes: UInt64(bytes), topic: topic)
+        }
         answer(reply, attempt.response)
     }
 
@@ -88,7 +98,7 @@ extension Broker {
     func finishFetch(_ parked: ParkedFetch) {
         guard parked.isParked else { return }
         forget(parked)
-        finishRead(parked.reply, read(parked.request))
+        finishRead(parked, read(parked.request))
     }
 
     /// Takes a parked Fetch off all lists.
@@ -104,7 +114,7 @@ extension Broker {
             let attempt = read(parked.request)
             guard attempt.mustAnswer || attempt.bytes >= Int(parked.request.minBytes) else { continue }
             forget(parked)
-            finishRead(parked.reply, attempt)
+            finishRead(parked, attempt)
         }
     }
 }

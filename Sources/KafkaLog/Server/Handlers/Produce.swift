@@ -21,6 +21,7 @@ extension Broker {
                     }
                 } catch {
                     failed = true
+                    if error.isOutOfSpace { noteOutOfSpace(error.message) }
                     answer.baseOffset = -1
                     answer.errorCode = error.code
                     answer.errorMessage = error.message
@@ -30,6 +31,7 @@ extension Broker {
             response.topics.append(topicResponse)
         }
         guard request.acknowledgements != 0 else {
+            counters.answered(.produce, after: DurationHistogram.now - connection.requestArrival)
             // Nothing else tells such a producer that it has to look for the partition's leader again.
             if failed { close(connection, reason: "a record without acknowledgement could not be appended") }
             return
@@ -64,7 +66,7 @@ extension Broker {
         }
         if !result.isDuplicate {
             hasUnflushedStorage = true
-            counters.count(records: UInt64(max(0, header.recordCount)), bytes: UInt64(bytes.count), topic: name.topic)
+            counters.count(recordsIn: UInt64(max(0, header.recordCount)), bytes: UInt64(bytes.count), topic: name.topic)
         }
         if before != (state.log.highWatermark, state.log.lastStableOffset) { markAdvanced(state) }
         return (state, result)

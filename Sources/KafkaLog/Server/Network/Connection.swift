@@ -12,6 +12,8 @@ final class Connection {
     var clientID = ""
     /// Milliseconds of the monotonic clock.
     var lastActivity: Int64
+    /// When its last request was there in whole, nanoseconds of the monotonic clock.
+    var requestArrival: UInt64 = 0
 
     /// Answers in the order of their requests; nil while an answer is not ready. The first is that of request `firstOwed`.
     private var owed: [[OutputPiece]?] = []

@@ -43,6 +43,8 @@ package struct FetchResult: Sendable {
     package let logStartOffset: Int64
     /// By first offset; only for `readCommitted`, only those that touch the region.
     package let abortedTransactions: [AbortedTransaction]
+    /// Offsets that the region covers, 0 without one: its records, but for those that a compaction has removed.
+    package let offsetCount: Int64
 }
 
 /// What became of an append.

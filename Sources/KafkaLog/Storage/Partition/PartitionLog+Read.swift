@@ -32,13 +32,13 @@ extension PartitionLog {
         }
         let region = FileRegion(file: try segment.file(), position: start.position, length: Int(end.position - start.position))
         let aborted = isolation == .readCommitted ? abortedTransactions(from: start.header.baseOffset, to: end.offset) : []
-        return result(region, aborted: aborted)
+        return result(region, aborted: aborted, offsets: end.offset - start.header.baseOffset)
     }
 
-    private func result(_ region: FileRegion?, aborted: [AbortedTransaction]) -> FetchResult {
+    private func result(_ region: FileRegion?, aborted: [AbortedTransaction], offsets: Int64 = 0) -> FetchResult {
         FetchResult(
             region: region, highWatermark: highWatermark, lastStableOffset: lastStableOffset, logStartOffset: logStartOffset,
-            abortedTransactions: aborted)
+            abortedTransactions: aborted, offsetCount: offsets)
     }
 
     /// What a reader sees is below.

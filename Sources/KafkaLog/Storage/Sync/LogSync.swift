@@ -25,8 +25,8 @@ package struct SyncStatistics: Sendable, Hashable {
     package var fileSyncs: UInt64 = 0
     /// Rounds of the sync thread: each answers all that waited when it began.
     package var rounds: UInt64 = 0
-    /// Time spent in fsync.
-    package var nanoseconds: UInt64 = 0
+    /// How long fsync took, each file by itself.
+    package var durations = DurationHistogram()
 }
 
 /// Group commit: one thread makes durable what everybody has asked for, each file once a round, several at a time.
@@ -110,17 +110,15 @@ final class LogSync: Sendable {
                 return (state.tickets, state.removals, state.isStopping)
             }
             if !tickets.isEmpty {
-                let start = monotonicNanoseconds()
-                var syncs: UInt64 = 0
-                if failure == nil { failure = synchronize(tickets, &syncs) }
-                let spent = monotonicNanoseconds() - start
-                state.withLock { [failure] state in
+                if failure == nil { failure = synchronize(tickets) }
+                let durations = helpers.durations
+                state.withLock { [failure, durations] state in
                     state.completions += tickets.map {
                         SyncCompletion(participant: $0.participant, position: $0.position, failure: failure)
                     }
                     state.statistics.rounds += 1
-                    state.statistics.fileSyncs += syncs
-                    state.statistics.nanoseconds += spent
+                    state.statistics.fileSyncs = durations.count
+                    state.statistics.durations = durations
                 }
                 completed.signal()
             }
@@ -129,7 +127,7 @@ final class LogSync: Sendable {
         }
     }
 
-    private func synchronize(_ tickets: [SyncTicket], _ syncs: inout UInt64) -> StorageError? {
+    private func synchronize(_ tickets: [SyncTicket]) -> StorageError? {
         var seen: Set<ObjectIdentifier> = []
         var files: [LogFile] = []
         var directories: [String] = []
@@ -138,7 +136,6 @@ final class LogSync: Sendable {
             for directory in ticket.directories where !directories.contains(directory) { directories.append(directory) }
         }
         if let failure = helpers.synchronize(files) { return failure }
-        syncs += UInt64(files.count)
         for directory in directories {
             do throws(StorageError) {
                 try Directories.synchronize(directory)
@@ -147,11 +144,5 @@ final class LogSync: Sendable {
             }
         }
         return nil
-    }
-
-    private func monotonicNanoseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }
