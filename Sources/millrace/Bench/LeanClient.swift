@@ -25,10 +25,12 @@ struct LeanClient {
     }
 
     private static func batch(_ count: Int, from first: Int, _ builder: RecordBatchBuilder = RecordBatchBuilder()) -> [UInt8] {
-        builder.build(
+        // Of now: what is old could be deleted while it is measured.
+        let now = BenchClock.wallMilliseconds
+        return builder.build(
             (0..<count).map { index in
                 let (key, value) = BenchLoad.record(first + index)
-                return Record(timestamp: 1_700_000_000_000 + Int64(index), key: key, value: value)
+                return Record(timestamp: now, key: key, value: value)
             })
     }
 

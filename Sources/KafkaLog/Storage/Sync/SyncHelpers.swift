@@ -16,9 +16,9 @@ final class SyncHelpers: Sendable {
 
     private struct State {
         var round = Round()
+        var durations = DurationHistogram()
         var threads: [SyncThread] = []
         var isStopping = false
-        var durations = DurationHistogram()
     }
 
     /// Files that are synced at the same time.
@@ -40,10 +40,11 @@ final class SyncHelpers: Sendable {
 
     /// Makes the files' contents durable, each of them or the first error.
     func synchronize(_ files: [LogFile]) -> StorageError? {
-        guard files.count > 1 else { return files.first.flatMap(synchronize) }
+        guard !files.isEmpty else { return nil }
         state.withLock { $0.round = Round(files: files, unfinished: files.count) }
-        startThreads(min(files.count, Self.width) - 1)
-        for _ in 1..<min(files.count, Self.width) { wanted.signal() }
+        let helpers = min(files.count, Self.width) - 1
+        startThreads(helpers)
+        for _ in 0..<helpers { wanted.signal() }
         takePart()
         finished.wait()
         return state.withLock { state in
@@ -84,8 +85,11 @@ final class SyncHelpers: Sendable {
     /// Syncs files of the round until none is left to take.
     private func takePart() {
         while let (index, file) = take() {
+            let start = DurationHistogram.now
             let error = synchronize(file)
+            let spent = DurationHistogram.now - start
             let isLast = state.withLock { state in
+                if error == nil { state.durations.observe(nanoseconds: spent) }
                 if let error, index <= state.round.failure?.index ?? .max { state.round.failure = (index, error) }
                 state.round.unfinished -= 1
                 return state.round.unfinished == 0
