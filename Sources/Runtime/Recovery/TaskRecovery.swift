@@ -91,7 +91,7 @@ extension JobSession {
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: filled, position: position,
             watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition), clock: clock)
-        return RecoveredTask(task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: []))
+        return RecoveredTask(task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: [], linksMax: settings.deltasMax))
     }
 
     private func restore(
@@ -119,7 +119,7 @@ extension JobSession {
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
             metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)), clock: clock)
         return RecoveredTask(
-            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links))
+            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax))
     }
 
     /// The deltas from `newest` back to what the home is complete to, oldest first. A home that is not on the chain (left by a crash, or of
