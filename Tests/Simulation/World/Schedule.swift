@@ -72,9 +72,11 @@ struct Schedule: Equatable, Sendable {
     /// A snapshot after so many deltas: then homes are real RocksDB databases.
     var deltasMax: Int
 
+    /// Homes take most of the time of a run that has them.
     static let homesEvery: UInt64 = 100
 
-    init(seed: UInt64) {
+    /// - Parameter hasHomes: nil leaves it to the seed.
+    init(seed: UInt64, hasHomes: Bool? = nil) {
         var random = SplitMix64(seed)
         let partitions = 1 + random.below(3)
         instances = [1, 2, 2, 3][random.below(4)]
@@ -87,7 +89,7 @@ struct Schedule: Equatable, Sendable {
                 gap: random.below([3, 15, 60][random.below(3)]), kind: Fault.Kind.allCases[random.below(Fault.Kind.allCases.count)],
                 detail: UInt8(truncatingIfNeeded: random.next()))
         }
-        deltasMax = seed % Schedule.homesEvery == 0 ? 2 : 1_000
+        deltasMax = hasHomes ?? (seed % Schedule.homesEvery == 0) ? 2 : 1_000
     }
 
     private static func records(of partition: Int, _ partitions: Int, _ random: inout SplitMix64) -> [SourceRecord] {

@@ -20,21 +20,25 @@ package enum Simulation {
                 if Date() > deadline { return nil }
                 onProgress(seed)
             }
-            if let reason = World(Schedule(seed: seed), mutation: mutation).run() { return Failure(seed: seed, reason: reason) }
+            if let reason = World(schedule(seed, mutation), mutation: mutation).run() { return Failure(seed: seed, reason: reason) }
         }
         return nil
+    }
+
+    private static func schedule(_ seed: UInt64, _ mutation: Mutation?) -> Schedule {
+        Schedule(seed: seed, hasHomes: mutation?.concernsHomes == true ? true : nil)
     }
 
     /// The story of a seed's run, with its ending on the last line.
     package static func story(_ seed: UInt64, _ mutation: Mutation? = nil) -> String {
         defer { Instance.removeState() }
-        return Shrinker.story(of: Schedule(seed: seed), mutation)
+        return Shrinker.story(of: schedule(seed, mutation), mutation)
     }
 
     /// The story of the smallest schedule found that fails as that of `failure` does.
     package static func shrunkStory(_ failure: Failure, _ mutation: Mutation? = nil) -> String {
         defer { Instance.removeState() }
         var shrinker = Shrinker(mutation, failure: failure.reason)
-        return Shrinker.story(of: shrinker.shrink(Schedule(seed: failure.seed)), mutation)
+        return Shrinker.story(of: shrinker.shrink(schedule(failure.seed, mutation)), mutation)
     }
 }

@@ -54,11 +54,23 @@ final class SimulatedStorage: CheckpointStorage, @unchecked Sendable {
     }
 
     func putDirectory(_ path: String, as name: String) throws(StateError) {
+        let directory = String(name.prefix(through: name.lastIndex(of: "/") ?? name.startIndex))
+        if world.mutation == .deleteDeltasBeforeSnapshot, !instance.isDead {
+            for key in world.objects.keys where key.hasSuffix(".delta") && key.hasPrefix(directory) { world.objects[key] = nil }
+        }
         let fate = world.before(instance, "stores snapshot \(name)")
-        if case .refuse = fate { throw trouble(name) }
-        for file in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
+        var files = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+        if case .refuse = fate {
+            guard world.mutation == .leaveHalfSnapshots else { throw trouble(name) }
+            files.removeLast(files.count / 2)
+        }
+        if world.mutation == .deleteYoungerSnapshots {
+            for key in world.objects.keys where key.hasPrefix(directory + "snapshot-") { world.objects[key] = nil }
+        }
+        for file in files {
             world.objects["\(name)/\(file)"] = FileManager.default.contents(atPath: "\(path)/\(file)").map { [UInt8]($0) }
         }
+        if case .refuse = fate { throw trouble(name) }
         if !world.after(instance, fate) { throw trouble(name) }
     }
 
@@ -118,6 +130,7 @@ final class SimulatedFiles: FileStore, @unchecked Sendable {
 
     func staged(at path: String) -> [String] {
         if instance.isDead { return [] }
+        if world.mutation == .sweepFilesOfOthers { world.staged = [:] }
         return world.staged.keys.filter { $0.hasPrefix(path + "/.staging/") }.map(Self.name)
     }
 
