@@ -91,6 +91,9 @@ struct Oracle {
         rows.append("\(user) \(session.start * 1_000) \(session.end * 1_000) \(session.events) \(session.total)")
     }
 
+    /// Of all files together.
+    var rowCount: Int { rows.count }
+
     /// What is wrong; nil when everything is as it has to be.
     func verdict() -> String? {
         var found: [String: [String]] = [:]
