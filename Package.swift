@@ -101,6 +101,11 @@ let package = Package(
         tests(
             "KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaClient"),
         tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
+        module(
+            "Simulation", path: "Tests/Simulation/World", "Runtime", "KafkaClient", "State", "JobFile", "Telemetry", "Parquet", "Batch"),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/Command", swiftSettings: swift),
+        tests("SimulationTests", path: "Tests/Simulation/Tests", "Simulation"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11,
