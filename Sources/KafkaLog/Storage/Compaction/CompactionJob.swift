@@ -68,7 +68,7 @@ final class CompactionJob: Sendable {
 
     init(_ plan: CompactionPlan) throws(StorageError) {
         self.plan = plan
-        installed = try EventDescriptor(blocking: true)
+        installed = try EventDescriptor(.blocking)
     }
 
     /// When this returns the job does nothing in the partition's directory any more.

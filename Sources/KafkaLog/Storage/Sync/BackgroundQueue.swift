@@ -17,7 +17,7 @@ final class BackgroundQueue: Sendable {
     /// - Parameter name: of the thread, at most 15 bytes.
     init(name: String) throws(StorageError) {
         self.name = name
-        requested = try EventDescriptor(blocking: true)
+        requested = try EventDescriptor(.blocking)
     }
 
     /// Runs `work` on the thread, after what was given before; here and now when there can be no thread.

@@ -42,6 +42,7 @@ final class LogSync: Sendable {
     }
 
     private let state = Mutex(State())
+    private let operations: FileOperations
     private let helpers: SyncHelpers
     /// Milliseconds that a round waits for more to come; 0: none.
     private let delay: Int32
@@ -51,6 +52,7 @@ final class LogSync: Sendable {
     private let thread = Mutex<SyncThread?>(nil)
 
     init(operations: FileOperations, delayMilliseconds: Int) throws(StorageError) {
+        self.operations = operations
         helpers = try SyncHelpers(operations: operations)
         delay = Int32(clamping: delayMilliseconds)
         requested = try EventDescriptor(.blocking)
