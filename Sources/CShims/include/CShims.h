@@ -101,4 +101,7 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
 
+/// Begins to write a file's dirty pages to the disk and does not wait for it. Nothing is promised: fsync has to follow.
+void millrace_start_writeback(int descriptor);
+
 #endif

@@ -137,7 +137,7 @@ final class LogSync: Sendable {
         }
         for directory in directories {
             do throws(StorageError) {
-                try operations.synchronize(directory: directory)
+                try Directories.synchronize(directory)
             } catch {
                 return error
             }
