@@ -19,7 +19,8 @@ struct CompactionPass {
             map: map, mapEnd: end, lastOfProducers: plan.lastOfProducers, now: plan.now,
             deleteRetention: plan.configuration.deleteRetentionMilliseconds, decompressedLimit: RecordBatchHeader.decompressedLimit,
             transactions: CleanedTransactions(aborted: plan.aborted))
-        for group in groups(below: end) { try clean(group, &cleaner, report) }
+        var sources = plan.segments.filter { $0.base < end }[...]
+        while !sources.isEmpty { sources = try sources.dropFirst(cleanSome(of: sources, &cleaner, report)) }
         cleaned.point = max(cleaned.point, end)
         try writeState()
         report(.finished(cleaned, result))
@@ -76,68 +77,73 @@ struct CompactionPass {
 
     // MARK: Segments
 
-    /// Neighbours that together are no larger than a segment may be become one: a log of many updates does not end as many tiny files.
-    private func groups(below end: Int64) -> [[CompactionPlan.Source]] {
-        var groups: [[CompactionPlan.Source]] = []
-        var size: Int64 = 0
-        for segment in plan.segments where segment.base < end {
-            if let first = groups.last?.first, size + segment.size <= Int64(plan.configuration.segmentBytes), segment.end - first.base < Int64(Int32.max) {
-                groups[groups.count - 1].append(segment)
-                size += segment.size
-            } else {
-                groups.append([segment])
-                size = segment.size
-            }
-        }
-        return groups
-    }
-
-    private mutating func clean(
-        _ group: [CompactionPlan.Source], _ cleaner: inout BatchCleaner, _ report: (CompactionStep) -> Void
-    ) throws(CompactionFailure) {
-        let (base, plan) = (group[0].base, plan)
-        let writer = try job.inDirectory { () throws(StorageError) in
+    /// Makes one segment of the first of `sources`, and of those behind it as long as there is room: a log of many updates does not end as many
+    /// tiny files. Returns how many it took.
+    private mutating func cleanSome(
+        of sources: ArraySlice<CompactionPlan.Source>, _ cleaner: inout BatchCleaner, _ report: (CompactionStep) -> Void
+    ) throws(CompactionFailure) -> Int {
+        let (base, plan) = (sources[sources.startIndex].base, plan)
+        var writer = try job.inDirectory { () throws(StorageError) in
             try CleanedSegmentWriter(
                 base, in: plan.directory, indexInterval: plan.configuration.indexIntervalBytes, operations: plan.operations)
         }
         do throws(CompactionFailure) {
-            try clean(group, &cleaner, writer, report)
+            let group = try copy(sources, to: &writer, &cleaner)
+            try replace(group, by: &writer, &cleaner, report)
+            return group.count
         } catch {
             // Once it is decided on it is not for this pass to undo.
             if error.kind == .failed || error.kind == .unreadable, cleaned.swap == nil {
-                try? job.inDirectory { () throws(StorageError) in writer.discard() }
+                try? job.inDirectory { [writer] () throws(StorageError) in writer.discard() }
             }
             throw error
         }
     }
 
-    private mutating func clean(
-        _ group: [CompactionPlan.Source], _ cleaner: inout BatchCleaner, _ writer: CleanedSegmentWriter, _ report: (CompactionStep) -> Void
-    ) throws(CompactionFailure) {
-        var writer = writer
-        var isChanged = group.count > 1
-        for segment in group {
+    private struct Group {
+        var sources: [CompactionPlan.Source] = []
+        var isChanged = false
+        var count: Int { sources.count }
+    }
+
+    private mutating func copy(
+        _ sources: ArraySlice<CompactionPlan.Source>, to writer: inout CleanedSegmentWriter, _ cleaner: inout BatchCleaner
+    ) throws(CompactionFailure) -> Group {
+        var group = Group()
+        for segment in sources {
+            if group.count > 0 {
+                let hasRoom = writer.size + segment.size <= Int64(plan.configuration.segmentBytes)
+                guard hasRoom, segment.end - writer.base < Int64(Int32.max) else { break }
+                group.isChanged = true
+            }
+            group.sources.append(segment)
             try forEachBatch(segment) { (header, batch) throws(StorageError) -> Bool in
                 switch try cleaner.clean(header, batch) {
                 case .kept: try writer.append(batch, header)
-                case .removed: isChanged = true
+                case .removed: group.isChanged = true
                 case .replaced(let bytes):
-                    isChanged = true
+                    group.isChanged = true
                     try bytes.withBytes { (bytes) throws(StorageError) in try writer.append(bytes, RecordBatchHeader(bytes)) }
                 }
                 return true
             }
             result.bytesRead += segment.size
         }
+        return group
+    }
+
+    private mutating func replace(
+        _ group: Group, by writer: inout CleanedSegmentWriter, _ cleaner: inout BatchCleaner, _ report: (CompactionStep) -> Void
+    ) throws(CompactionFailure) {
         let aborted = cleaner.transactions.takeNeeded()
-        guard isChanged else {
+        guard group.isChanged else {
             try job.inDirectory { [writer] () throws(StorageError) in writer.discard() }
             return
         }
         do throws(StorageError) { try writer.finishLog() } catch { throw CompactionFailure(kind: .failed, error: error) }
-        let entry = CleanedLog.Entry(base: writer.base, end: group[group.count - 1].end, size: writer.size)
+        let entry = CleanedLog.Entry(base: writer.base, end: group.sources[group.count - 1].end, size: writer.size)
         try job.inDirectory { [writer] () throws(StorageError) in try writer.writeIndexes(aborted: aborted) }
-        cleaned.swap = CleanedLog.Swap(segment: entry, replaced: group.map(\.base))
+        cleaned.swap = CleanedLog.Swap(segment: entry, replaced: group.sources.map(\.base))
         do throws(CompactionFailure) {
             try writeState()
         } catch {

@@ -11,12 +11,13 @@ final class Checkpoints: Sendable {
         var written: UInt64 = 0
         /// Files that wait for a checkpoint that could not be written.
         var removals: [String] = []
-        var failure: StorageError?
     }
 
     private let path: String
     private let operations: FileOperations
+    /// Held while the file is written.
     private let state = Mutex(State())
+    private let failure = Mutex<StorageError?>(nil)
 
     init(path: String, operations: FileOperations) {
         self.path = path
@@ -52,9 +53,9 @@ final class Checkpoints: Sendable {
         do throws(StorageError) {
             try write(snapshot, number: number, thenRemove: removals)
         } catch {
-            state.withLock { $0.failure = error }
+            failure.withLock { $0 = error }
         }
     }
 
-    func takeFailure() -> StorageError? { state.withLock { $0.failure.take() } }
+    func takeFailure() -> StorageError? { failure.withLock { $0.take() } }
 }

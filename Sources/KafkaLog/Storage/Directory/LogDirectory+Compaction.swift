@@ -62,6 +62,10 @@ extension LogDirectory {
             let log = compacting.log
             switch step {
             case .install(let cleaned, let aborted):
+                guard environment.failure == nil else {
+                    log.cancelCompaction()
+                    continue
+                }
                 // It was cancelled meanwhile.
                 guard log.compaction === job else { continue }
                 do throws(StorageError) {

@@ -233,7 +233,7 @@ package final class LogDirectory {
         _ = completeSyncs()
         try environment.checkOnline()
         for journal in journals.values { try journal.close() }
-        for log in partitions.values { try log.close() }
+        try closePartitions()
         noteCheckpoints()
         for log in partitions.values where log.damage == nil {
             guard let topic = topics[log.name.topic] else { continue }
@@ -241,6 +241,25 @@ package final class LogDirectory {
         }
         try writeCheckpoints(clean: true)
         lock = nil
+    }
+
+    /// All partitions step by step, so that the disk has much to do at once.
+    private func closePartitions() throws(StorageError) {
+        let logs = partitions.values.filter { $0.damage == nil && !$0.isDeleted && !$0.isUntouched }
+        var files: [LogFile] = []
+        for log in logs { files += try log.prepareClose() }
+        try synchronize(files)
+        files = []
+        for log in logs { files.append(try log.writeSnapshot()) }
+        try synchronize(files)
+        for log in logs { try environment.operations.synchronize(directory: log.directory) }
+        for log in logs { log.didClose() }
+    }
+
+    private func synchronize(_ files: [LogFile]) throws(StorageError) {
+        guard let failure = environment.operations.synchronize(files) else { return }
+        environment.fail(failure)
+        throw failure
     }
 
     // MARK: Topics' files

@@ -100,11 +100,31 @@ extension PartitionLog {
     package func offsetOfMaximumTimestamp() throws(StorageError) -> TimestampOffset? {
         var best: (segment: Segment, largest: TimestampOffset)?
         for segment in segments where segment.endOffset > logStartOffset && segment.size > 0 {
-            guard let largest = try segment.largestTimestamp(), largest.timestamp > best?.largest.timestamp ?? -1 else { continue }
+            guard let largest = try largestTimestamp(in: segment), largest.timestamp > best?.largest.timestamp ?? -1 else { continue }
             best = (segment, largest)
         }
         guard let best else { return nil }
         return try firstRecord(in: best.segment, atOrAfter: best.largest.timestamp)
+    }
+
+    /// The largest timestamp in a segment from the log start on, and the batch that has it.
+    private func largestTimestamp(in segment: Segment) throws(StorageError) -> TimestampOffset? {
+        guard segment.baseOffset < logStartOffset else { return try segment.largestTimestamp() }
+        var largest: TimestampOffset?
+        try segment.forEachBatch(from: logStartOffset) { (place) throws(StorageError) -> Bool in
+            guard place.header.recordCount > 0 else { return true }
+            var timestamp = place.header.maxTimestamp
+            // Of the batch in which the log begins the newest record may be before that.
+            if place.header.baseOffset < logStartOffset, var records = try? RecordIterator(batch: segment.bytes(of: place)) {
+                timestamp = -1
+                while let record = try? records.next() {
+                    if record.offset >= logStartOffset { timestamp = max(timestamp, record.timestamp) }
+                }
+            }
+            if timestamp > largest?.timestamp ?? -1 { largest = TimestampOffset(offset: place.header.baseOffset, timestamp: timestamp) }
+            return true
+        }
+        return largest
     }
 
     /// The first record from the log start on with this timestamp or a later one.

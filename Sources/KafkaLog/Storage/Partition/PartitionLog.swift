@@ -40,6 +40,8 @@ package final class PartitionLog: SyncParticipant {
     /// Files were made since the last sync.
     var unsyncedNames = false
     var isDirty = false
+    /// Where the log ended when it was closed in order and opened again; -1 when it was not.
+    var cleanEndOffset: Int64 = -1
     /// Set when its topic was deleted.
     var isDeleted = false
 

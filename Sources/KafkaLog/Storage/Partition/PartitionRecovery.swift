@@ -71,6 +71,7 @@ struct PartitionRecovery {
             producers: producers, aborted: aborted, logStartOffset: isBeginningLost ? checkpoint.logStart : min(checkpoint.logStart, end),
             cleaned: cleaned)
         log.damage = damage
+        if isClean { log.cleanEndOffset = end }
         if damage == nil && !isClean { try makeDurable(log) }
         return log
     }

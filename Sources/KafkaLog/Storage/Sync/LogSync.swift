@@ -132,7 +132,7 @@ final class LogSync: Sendable {
         if let failure = helpers.synchronize(files) { return failure }
         for directory in directories {
             do throws(StorageError) {
-                try operations.synchronize(directory: directory)
+                try Directories.synchronize(directory)
             } catch {
                 return error
             }
