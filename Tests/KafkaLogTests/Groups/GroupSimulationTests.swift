@@ -9,11 +9,9 @@ import Testing
 ///
 /// `MILLRACE_SIMULATION_STEPS` says how many steps there are in all, `MILLRACE_SIMULATION_SEED` where the seeds begin.
 ///
-/// Each of these was put into the coordinator and found: a commit of an older generation that is taken; a static member that is not
-/// fenced by its successor; an assignment answered before it is durable; a transaction's offset that overwrites a newer commit;
-/// offsets that expire while a transaction has others of the same partition; a restart that forgets the generation; a rebalance that does
-/// not wait for all its members' time-out but for ever; offsets that expire by the time of their commit though the group had members
-/// until now.
+/// Each of these was put into the coordinator and found: a commit of another generation that is taken; a static member that stays
+/// beside its successor; an assignment, or a commit, answered before it is durable; a transaction's offset that overwrites a newer commit;
+/// a restart that forgets the generation; offsets that expire by the time of their commit though the group had members until now.
 struct GroupSimulationTests {
     private static let steps = environment("MILLRACE_SIMULATION_STEPS") ?? 3_000_000
     private static let seed = UInt64(environment("MILLRACE_SIMULATION_SEED") ?? 0x6a_0000)
