@@ -27,7 +27,7 @@ struct BenchCommand {
         let seconds = try arguments.number("--seconds", in: 1...3_600) ?? 10
         let batch = try arguments.number("--batch", in: 1...4_000) ?? 1_000
         let topic = try arguments.value("--topic") ?? "bench"
-        let brokers = try arguments.brokers()
+        let brokers = try arguments.brokers().brokers
         let operands = try arguments.operands()
         guard operands.count == 2, operands[0] == "log", Self.tasks.contains(operands[1]) else {
             throw UsageError("bench takes `log` and one of \(Self.tasks.joined(separator: ", "))")
