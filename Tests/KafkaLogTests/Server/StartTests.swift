@@ -45,5 +45,5 @@ import Testing
     server.stop()
     if gibibytes > 0 { print("start with \(partitions) partitions, \(gibibytes) GiB: first byte \(first), all partitions \(all), then stopped \(clock.now - start - all)") }
     #expect(first < .seconds(2))
-    #expect(all < .seconds(6), "an idle machine needs a sixth of that")
+    #expect(all < .seconds(20), "a machine that does nothing else needs a tenth of that")
 }

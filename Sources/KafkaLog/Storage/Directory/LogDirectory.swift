@@ -237,7 +237,9 @@ package final class LogDirectory {
         noteCheckpoints()
         for log in partitions.values where log.damage == nil {
             guard let topic = topics[log.name.topic] else { continue }
-            checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)]?.isClean = true
+            let key = CheckpointFile.Key(topic: topic.id, partition: log.name.partition)
+            checkpoints[key]?.isClean = true
+            checkpoints[key]?.byteCount = log.byteCount
         }
         try writeCheckpoints(clean: true)
         lock = nil

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What is known of a partition from the last checkpoint of its directory.
 struct PartitionCheckpoint: Hashable {
     var logStart: Int64 = 0
@@ -5,6 +7,8 @@ struct PartitionCheckpoint: Hashable {
     var recoveryPoint: Int64 = 0
     /// It was closed in order, with all that a start without a scan needs.
     var isClean = false
+    /// What its segments had then: where they still have it none was cut, and none is missing.
+    var byteCount: Int64?
 }
 
 /// Opens a partition's log, whatever state its files are in.
@@ -12,7 +16,7 @@ struct PartitionCheckpoint: Hashable {
 /// Batches from the recovery point on are read and their checksums compared. What follows the last whole batch is cut when it can only be
 /// an append that was never acknowledged. It is damage, and nothing is touched, when records before the recovery point are affected, when a
 /// valid batch comes behind it, or when a valid batch is in the wrong place: no interrupted append leaves that. Of the other segments the end is
-/// looked at, so that one that is cut or missing is noticed at once.
+/// looked at, so that one that is cut or missing is noticed at once; after an orderly end their bytes together tell as much.
 struct PartitionRecovery {
     let name: TopicPartition
     let directory: String
@@ -106,6 +110,7 @@ struct PartitionRecovery {
     private mutating func openSegments(_ bases: [Int64], isClean: Bool) throws(StorageError) -> Bool {
         segments = []
         scanned = []
+        let isAsItWas = isClean ? try checkpoint.byteCount == byteCount(bases) : false
         for (index, base) in bases.enumerated() {
             let next = index + 1 < bases.count ? bases[index + 1] : nil
             let entry = cleaned.entry(base)
@@ -117,7 +122,10 @@ struct PartitionRecovery {
                 guard try check(segment, entry, next: next) else { return true }
                 continue
             }
-            if let next, isClean || next <= checkpoint.recoveryPoint, try segment.ends(at: next) { continue }
+            if let next, isClean || next <= checkpoint.recoveryPoint {
+                if isAsItWas { continue }
+                if try segment.ends(at: next) { continue }
+            }
             let result = try segment.load(checksumsFrom: isClean ? .max : checkpoint.recoveryPoint)
             scanned.append(segment)
             let isWhole = segment.endOffset == next || (next == nil && segment.endOffset >= checkpoint.recoveryPoint)
@@ -126,6 +134,17 @@ struct PartitionRecovery {
             guard try settle(segment, result, next: next, laterBases: Array(bases[(index + 1)...])) else { return true }
         }
         return true
+    }
+
+    private func byteCount(_ bases: [Int64]) throws(StorageError) -> Int64 {
+        var count: Int64 = 0
+        for base in bases {
+            var status = stat()
+            let path = "\(directory)/\(Segment.stem(base)).log"
+            guard stat(path, &status) == 0 else { throw .system("examine", path, .last) }
+            count += Int64(status.st_size)
+        }
+        return count
     }
 
     /// Looks at a segment that the cleaner wrote. False when it is the last that can be read.
