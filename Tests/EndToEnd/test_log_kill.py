@@ -34,16 +34,16 @@ class Load:
 
     def stop(self, *roles, seconds=150):
         """The load comes to an end by itself; its order matters to who reads what others write."""
-        chosen = [process for name, process in self.processes.items() if name.split("-")[0] in roles]
-        for process in chosen:
+        chosen = {name: process for name, process in self.processes.items() if name.split("-")[0] in roles}
+        for process in chosen.values():
             process.stdin.close()
-        try:
-            for process in chosen:
+        for name, process in chosen.items():
+            try:
                 process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGUSR1)
-            time.sleep(1)
-            raise AssertionError(f"{process.args[2]} does not end: {self.errors(process.args[2])}") from None
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGUSR1)
+                time.sleep(1)
+                raise AssertionError(f"{name} does not end: {self.errors(name)}") from None
         self.check_running(ended=roles)
 
     def errors(self, name):
