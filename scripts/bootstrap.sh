@@ -10,7 +10,11 @@ packages=(
     kcat
 )
 if [[ "${1:-}" == --tests ]]; then
-    packages+=(python3 python3-venv)
+    packages+=(
+        python3 python3-venv
+        # The log is tested with clients of other languages.
+        default-jdk-headless golang-go golang-github-segmentio-kafka-go-dev zlib1g-dev
+    )
 fi
 
 missing=()

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -33,18 +34,26 @@ class Load:
 
     def stop(self, *roles, seconds=150):
         """The load comes to an end by itself; its order matters to who reads what others write."""
-        chosen = [process for name, process in self.processes.items() if name.split("-")[0] in roles]
-        for process in chosen:
+        chosen = {name: process for name, process in self.processes.items() if name.split("-")[0] in roles}
+        for process in chosen.values():
             process.stdin.close()
-        for process in chosen:
-            process.wait(seconds)
+        for name, process in chosen.items():
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGUSR1)
+                time.sleep(1)
+                raise AssertionError(f"{name} does not end: {self.errors(name)}") from None
         self.check_running(ended=roles)
+
+    def errors(self, name):
+        return (self.site.directory / f"{name}.stderr").read_text()[-3000:]
 
     def check_running(self, ended=()):
         for name, process in self.processes.items():
             code = process.poll()
             wanted = {0} if name.split("-")[0] in ended else {None, 0}
-            assert code in wanted, f"{name} ended with {code}: {(self.site.directory / f'{name}.stderr').read_text()[-3000:]}"
+            assert code in wanted, f"{name} ended with {code}: {self.errors(name)}"
 
     def notes(self, name):
         path = self.site.directory / f"{name}.notes"

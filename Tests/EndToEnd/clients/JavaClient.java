@@ -170,7 +170,7 @@ public final class JavaClient {
     private static void member(String brokers, String group, String topic, String instance, String strategy) throws Exception {
         String assignor = strategy.equals("range") ? "RangeAssignor" : "CooperativeStickyAssignor";
         Properties properties = settings(
-            brokers, "group.id", group, "enable.auto.commit", "false", "auto.offset.reset", "earliest", "session.timeout.ms", "6000",
+            brokers, "group.id", group, "enable.auto.commit", "false", "auto.offset.reset", "earliest", "session.timeout.ms", instance.equals("-") ? "6000" : "15000",
             "heartbeat.interval.ms", "300", "fetch.max.wait.ms", "50",
             "partition.assignment.strategy", "org.apache.kafka.clients.consumer." + assignor);
         if (!instance.equals("-")) properties.put("group.instance.id", instance);

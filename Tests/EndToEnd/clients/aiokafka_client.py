@@ -60,7 +60,8 @@ async def member(brokers, group, topic, instance, strategy):
     told = loop.run_in_executor(None, sys.stdin.readline)
     consumer = AIOKafkaConsumer(bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
                                 group_instance_id=None if instance == "-" else instance, fetch_max_wait_ms=50,
-                                partition_assignment_strategy=[RangePartitionAssignor], session_timeout_ms=6000, heartbeat_interval_ms=300)
+                                partition_assignment_strategy=[RangePartitionAssignor], session_timeout_ms=6_000 if instance == "-" else 15_000,
+                                heartbeat_interval_ms=300)
     consumer.subscribe([topic], listener=Told())
     await consumer.start()
     while not told.done():

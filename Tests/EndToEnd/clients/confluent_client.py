@@ -24,15 +24,15 @@ def write(brokers, *targets):
 def read(brokers, isolation, *topics):
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "none", "enable.auto.commit": False, "isolation.level": isolation,
                          "auto.offset.reset": "error", "fetch.message.max.bytes": BIG, "fetch.wait.max.ms": 20})
-    for target in topics:
-        topic, count = target.split("=")
-        consumer.assign([TopicPartition(topic, 0, 0)])
-        for _ in range(int(count)):
-            m = consumer.poll(30)
-            assert m is not None, f"{topic}: nothing came within 30 s"
-            if m.error():
-                raise KafkaException(m.error())
-            lines.record_out(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value(), m.headers())
+    counts = dict(target.split("=") for target in topics)
+    # All at once: librdkafka takes up to a second until it knows the leader of what was assigned.
+    consumer.assign([TopicPartition(topic, 0, 0) for topic in counts])
+    for _ in range(sum(map(int, counts.values()))):
+        m = consumer.poll(30)
+        assert m is not None, "nothing came within 30 s"
+        if m.error():
+            raise KafkaException(m.error())
+        lines.record_out(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value(), m.headers())
     consumer.close()
 
 
@@ -52,7 +52,7 @@ def member(brokers, group, topic, instance, strategy):
 
     static = {} if instance == "-" else {"group.instance.id": instance}
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group, "partition.assignment.strategy": strategy,
-                         "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 6000,
+                         "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 15_000 if static else 6_000,
                          "heartbeat.interval.ms": 300, "fetch.wait.max.ms": 50, **static})
     consumer.subscribe([topic], on_assign=say_parts("assigned"), on_revoke=say_parts("revoked"))
     while not select.select([sys.stdin], [], [], 0)[0]:
@@ -94,8 +94,9 @@ def producer(brokers, name, timeout):
             elif word == "abort":
                 made.abort_transaction(30)
             lines.say("ok")
-        except KafkaException as error:
-            lines.say(f"error {error.args[0].name()}")
+        except (KafkaException, SystemError) as error:
+            # A fatal error that comes while a delivery is reported is raised as the cause of a SystemError.
+            lines.say(f"error {(error if isinstance(error, KafkaException) else error.__cause__).args[0].name()}")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def member(brokers, group, topic, instance, strategy):
     assert strategy == "range"
     static = {} if instance == "-" else {"group_instance_id": instance}
     consumer = KafkaConsumer(bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
-                             partition_assignment_strategy=[RangePartitionAssignor], session_timeout_ms=6000,
+                             partition_assignment_strategy=[RangePartitionAssignor], session_timeout_ms=15_000 if static else 6_000,
                              heartbeat_interval_ms=300, fetch_max_wait_ms=50, **static)
     consumer.subscribe([topic], listener=Told())
     while not select.select([sys.stdin], [], [], 0)[0]:

@@ -69,10 +69,13 @@ class Conversation:
     def ask(self, *words, seconds=60):
         """Says one line and waits for the answer to it."""
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        try:
-            return self._answers.get(timeout=seconds)
-        except queue.Empty:
-            raise AssertionError(f"{self.kind}: no answer to {words} within {seconds} s: {self.errors()}") from None
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._answers.get(timeout=0.2)
+            except queue.Empty:
+                alive = self.process.poll() is None and time.monotonic() < deadline
+                assert alive, f"{self.kind}: no answer to {words} within {seconds} s: {self.errors()}"
 
     def expect_ok(self, *words):
         answer = self.ask(*words)

@@ -120,10 +120,10 @@ static void write_records(const char *brokers, int count, char **targets) {
     }
 }
 
-static void assign(rd_kafka_t *kafka, const char *topic, int64_t offset) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0)->offset = offset;
-    if (rd_kafka_assign(kafka, list)) die("%s: not assigned", topic);
+static void assign(rd_kafka_t *kafka, int count, char **topics, int64_t offset) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+    for (int topic = 0; topic < count; topic++) rd_kafka_topic_partition_list_add(list, topics[topic], 0)->offset = offset;
+    if (rd_kafka_assign(kafka, list)) die("not assigned");
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -138,37 +138,40 @@ static void read_records(const char *brokers, const char *isolation, int topics,
     rd_kafka_t *kafka = handle(
         RD_KAFKA_CONSUMER, brokers, "group.id", "none", "isolation.level", isolation, "enable.auto.commit", "false",
         "auto.offset.reset", "error", "fetch.message.max.bytes", BIG, "fetch.wait.max.ms", "20", NULL);
+    int left = 0;
     for (int topic = 0; topic < topics; topic++) {
-        char *count = targets[topic], *name = strsep(&count, "=");
-        assign(kafka, name, 0);
-        for (int at = 0; at < atoi(count); at++) {
-            rd_kafka_message_t *message = next(kafka);
-            printf("%s\t%d\t%lld\t%lld\t", rd_kafka_topic_name(message->rkt), message->partition, (long long)message->offset,
-                   (long long)rd_kafka_message_timestamp(message, NULL));
-            print(message->key, message->key_len);
-            putchar('\t');
-            print(message->payload, message->len);
-            putchar('\t');
-            rd_kafka_headers_t *headers;
-            const char *name;
-            const void *value;
-            size_t size;
-            if (!rd_kafka_message_headers(message, &headers))
-                for (size_t header = 0; !rd_kafka_header_get_all(headers, header, &name, &value, &size); header++) {
-                    if (header) putchar(',');
-                    print(name, strlen(name));
-                    putchar('=');
-                    print(value, size);
-                }
-            putchar('\n');
-            rd_kafka_message_destroy(message);
-        }
+        char *count = targets[topic];
+        strsep(&count, "=");
+        left += atoi(count);
+    }
+    // All at once: it takes up to a second until the leader of what was assigned is known.
+    for (assign(kafka, topics, targets, 0); left > 0; left--) {
+        rd_kafka_message_t *message = next(kafka);
+        printf("%s\t%d\t%lld\t%lld\t", rd_kafka_topic_name(message->rkt), message->partition, (long long)message->offset,
+               (long long)rd_kafka_message_timestamp(message, NULL));
+        print(message->key, message->key_len);
+        putchar('\t');
+        print(message->payload, message->len);
+        putchar('\t');
+        rd_kafka_headers_t *headers;
+        const char *name;
+        const void *value;
+        size_t size;
+        if (!rd_kafka_message_headers(message, &headers))
+            for (size_t header = 0; !rd_kafka_header_get_all(headers, header, &name, &value, &size); header++) {
+                if (header) putchar(',');
+                print(name, strlen(name));
+                putchar('=');
+                print(value, size);
+            }
+        putchar('\n');
+        rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(kafka);
     rd_kafka_destroy(kafka);
 }
 
-static void show_offsets(const char *brokers, const char *topic, int64_t timestamp) {
+static void show_offsets(const char *brokers, char *topic, int64_t timestamp) {
     rd_kafka_t *kafka = handle(
         RD_KAFKA_CONSUMER, brokers, "group.id", "none", "enable.auto.commit", "false", "auto.offset.reset", "error", NULL);
     int64_t low, high;
@@ -177,7 +180,7 @@ static void show_offsets(const char *brokers, const char *topic, int64_t timesta
     rd_kafka_topic_partition_list_add(list, topic, 0)->offset = timestamp;
     if (rd_kafka_offsets_for_times(kafka, list, 30000)) die("no offset for the time");
     printf("%lld %lld %lld\n", (long long)low, (long long)high, (long long)list->elems[0].offset);
-    assign(kafka, topic, list->elems[0].offset);
+    assign(kafka, 1, &topic, list->elems[0].offset);
     rd_kafka_message_t *message = next(kafka);
     printf("%.*s\n", (int)message->len, (const char *)message->payload);
     rd_kafka_message_destroy(message);
@@ -203,7 +206,7 @@ static void member(const char *brokers, const char *group, const char *topic, co
     char text[512];
     const char *pairs[] = {
         "bootstrap.servers", brokers, "group.id", group, "partition.assignment.strategy", strategy, "enable.auto.commit", "false",
-        "auto.offset.reset", "earliest", "session.timeout.ms", "6000", "heartbeat.interval.ms", "300", "fetch.wait.max.ms", "50",
+        "auto.offset.reset", "earliest", "session.timeout.ms", strcmp(instance, "-") ? "15000" : "6000", "heartbeat.interval.ms", "300", "fetch.wait.max.ms", "50",
         strcmp(instance, "-") ? "group.instance.id" : NULL, instance, NULL};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     for (const char **pair = pairs; *pair; pair += 2)

@@ -89,7 +89,9 @@ def test_a_second_member_takes_half_and_gives_it_back(log, conversations, kind):
     topic, group = topic_with(log, 20), f"pair-{kind}"
     first = conversations(Member(kind, log.brokers, group, topic))
     await_shared(log, group, 1)
-    second = conversations(Member("confluent" if kind != "confluent" else "kafka-python", log.brokers, group, topic))
+    # kafka-go of 2018 claims a version of its subscription that has meant something else since: other leaders give it nothing.
+    other = {"kafka-go": "kafka-go", "confluent": "kafka-python"}.get(kind, "confluent")
+    second = conversations(Member(other, log.brokers, group, topic))
     parts = await_shared(log, group, 2)
     assert sorted(len(owned) for owned in parts.values()) == [PARTITIONS // 2] * 2
     second.leave()
@@ -119,19 +121,30 @@ def test_cooperative_members_keep_what_stays_theirs(log, conversations, other):
     first.leave()
 
 
-@pytest.mark.parametrize("kind", kinds.TRANSACTIONAL)
-def test_a_static_member_that_comes_back_in_time_disturbs_nobody(log, conversations, kind):
-    topic, group = topic_with(log, 20), f"static-{kind}"
+def test_static_members_that_come_back_in_time_disturb_nobody(log, conversations):
+    topic, group = topic_with(log, 20), "static"
+    session = 15
     stays = conversations(Member("confluent", log.brokers, group, topic, instance="stays"))
-    restarts = conversations(Member(kind, log.brokers, group, topic, instance="restarts"))
-    before = set(map(frozenset, await_shared(log, group, 2).values()))
-    await_all_read([stays, restarts], 20)
-    assignments = len([line for line in stays.said if line.startswith(("assigned", "revoked"))])
-    restarts.kill()
-    again = conversations(Member(kind, log.brokers, group, topic, instance="restarts"))
+    members = [conversations(Member(kind, log.brokers, group, topic, instance=kind)) for kind in kinds.TRANSACTIONAL]
+
+    def told():
+        return [line for line in stays.said if line.startswith(("assigned", "revoked"))]
+
+    before = await_shared(log, group, 1 + len(members))
+    await_all_read([stays, *members], 20)
+    # The broker knows first; the member is told after it.
+    await_that(lambda: frozenset(map(int, told()[-1].partition(" ")[2].split(","))) in map(frozenset, before.values()), 20, told)
+    changes = len(told())
+    for member in members:
+        member.kill()
+    killed = time.monotonic()
+    again = [conversations(Member(kind, log.brokers, group, topic, instance=kind)) for kind in kinds.TRANSACTIONAL]
     fill(log, topic, 20, start=20)
-    await_all_read([stays, restarts, again], 40)
-    # Longer than the session of the killed member, whose place must have been taken by then.
-    time.sleep(7)
-    assert set(map(frozenset, await_shared(log, group, 2).values())) == before
-    assert len([line for line in stays.said if line.startswith(("assigned", "revoked"))]) == assignments, stays.said[-5:]
+    await_all_read([stays, *members, *again], 40)
+    # Nothing is to happen when the sessions of the killed would have ended: their places are taken.
+    time.sleep(max(0, killed + session + 2 - time.monotonic()))
+    after = await_shared(log, group, 1 + len(members))
+    assert sorted(map(sorted, after.values())) == sorted(map(sorted, before.values()))
+    assert len(told()) == changes, told()[changes:]
+    for member in again:
+        assert len([line for line in member.said if line.startswith("assigned ")]) <= 1, member.said

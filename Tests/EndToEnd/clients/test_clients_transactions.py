@@ -82,7 +82,7 @@ def test_a_second_producer_of_the_same_name_fences_the_first(log, conversations,
 @pytest.mark.parametrize("kind", kinds.TRANSACTIONAL)
 def test_a_transaction_that_takes_too_long_is_aborted(log, conversations, kind):
     topic = new_topic(log)
-    slow = producer(conversations, log, kind, f"slow-{kind}", timeout=1_000)
+    slow = producer(conversations, log, kind, f"slow-{kind}", timeout=4_000)
     slow.expect_ok("begin")
     slow.expect_ok("send", topic, 0, "late")
     log.produce(topic, [(None, "plain", {"partition": 0})])
