@@ -14,7 +14,7 @@ if [[ "${1:-}" == --tests ]]; then
     packages+=(
         python3 python3-venv
         # The log is tested with clients of other languages.
-        default-jdk-headless golang-go golang-github-segmentio-kafka-go-dev zlib1g-dev
+        default-jdk-headless golang-go golang-github-segmentio-kafka-go-dev
     )
 fi
 

@@ -34,13 +34,13 @@ def free_port():
 
 
 def await_that(condition, seconds, what):
-    """Polls until `condition` gives something true, which is returned."""
+    """Polls until `condition` gives something true, which is returned. `what` is a text, or gives one."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        assert time.monotonic() < deadline, f"{what() if callable(what) else what} did not happen within {seconds} s"
         time.sleep(0.02)
 
 

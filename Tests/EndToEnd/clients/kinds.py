@@ -110,11 +110,3 @@ class Member(Conversation):
     def records(self):
         """Partition and offset of each record that it has read."""
         return [tuple(map(int, line.split()[1:3])) for line in list(self.said) if line.startswith("record ")]
-
-
-def await_that(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what() if callable(what) else what} did not happen within {seconds} s"
-        time.sleep(0.05)
-    return found

@@ -20,6 +20,7 @@ from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 
 import kinds
+from harness import await_that
 from kinds import Conversation
 
 EARLIEST, LATEST, MAXIMUM = -2, -1, -3
@@ -86,7 +87,7 @@ def test_confluent_lists_describes_resets_and_deletes_groups(log, conversations)
     log.create("confluent-group", partitions=1)
     fill(log, "confluent-group")
     member = conversations(kinds.Member("confluent", log.brokers, "administered", "confluent-group"))
-    kinds.await_that(lambda: len(member.records()) == 10, 30, "that the member reads")
+    await_that(lambda: len(member.records()) == 10, 30, "that the member reads")
 
     def groups():
         return {one.group_id: one.state.name for one in admin.list_consumer_groups().result(20).valid}

@@ -7,7 +7,8 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 import kinds
-from kinds import Member, await_that
+from harness import await_that
+from kinds import Member
 
 PARTITIONS = 12
 names = (f"{n}" for n in itertools.count())

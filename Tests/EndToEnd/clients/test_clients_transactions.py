@@ -4,7 +4,8 @@ import itertools
 import pytest
 
 import kinds
-from kinds import Conversation, await_that
+from harness import await_that
+from kinds import Conversation
 
 FENCED = ("fenced", "invalidproducerepoch", "invalid_producer_epoch")
 numbers = itertools.count()
