@@ -15,7 +15,7 @@ package struct StagedFile: Equatable, Sendable {
 ///
 /// A file is named after its task, epoch and delta under either name: writing and renaming again changes nothing, and nobody
 /// else's file is ever touched.
-enum FilePublisher {
+package enum FilePublisher {
     static func names(_ rows: RolledRows, job: String, task: TaskID, epoch: Int, delta: UInt64, number: Int) -> StagedFile {
         let digits = String(epoch)
         let padded = String(repeating: "0", count: max(0, epochDigits - digits.count)) + digits
@@ -25,7 +25,7 @@ enum FilePublisher {
             staging: "\(stagingDirectory(rows.path))/\(base).tmp", final: "\(directory)/\(base).parquet", bytes: 0, rows: rows.rows)
     }
 
-    static func stagingDirectory(_ path: String) -> String { path + "/.staging" }
+    package static func stagingDirectory(_ path: String) -> String { path + "/.staging" }
 
     /// Deletes what a task staged at `path` and never committed, as far as that is certain.
     ///
@@ -33,7 +33,9 @@ enum FilePublisher {
     /// and be committed a moment from now: what is committed may have been read long ago by an instance that was frozen since. It goes
     /// when a later epoch is committed.
     /// - Parameter committed: the staging names of the files of `epoch`.
-    static func clean(_ files: any FileStore, path: String, job: String, task: TaskID, upTo epoch: Int, keeping committed: Set<String>) {
+    package static func clean(
+        _ files: any FileStore, path: String, job: String, task: TaskID, upTo epoch: Int, keeping committed: Set<String>
+    ) {
         let directory = stagingDirectory(path)
         for name in files.staged(at: path).sorted() {
             guard let found = Self.epoch(of: name, job: job, task: task), found <= epoch, !committed.contains("\(directory)/\(name)")

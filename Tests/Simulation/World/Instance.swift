@@ -20,6 +20,8 @@ final class Instance: @unchecked Sendable {
     /// Calls of its job's thread that take long.
     var isBusy = 0
     var frozenTurns = 0
+    /// Calls that fail from now on.
+    var outage = 0
     private var clockOffset: Int64 = 0
     private var wallOffset: Int64 = 0
     private var pollsInTurn = 0
@@ -163,6 +165,7 @@ final class Instance: @unchecked Sendable {
         discard()
         isDead = false
         frozenTurns = 0
+        outage = 0
         if wipesAtBurial { try? FileManager.default.removeItem(atPath: stateDirectory) }
         wipesAtBurial = false
     }

@@ -30,6 +30,8 @@ struct Fault: Equatable, Sendable {
         case loseReply
         /// A request is on its way for longer than its sender waits, and arrives later. Other calls lose their reply.
         case delay
+        /// Nothing that the instance asks of anybody succeeds for a while.
+        case outage
     }
 
     /// Calls to let pass before it.
@@ -84,7 +86,7 @@ struct Schedule: Equatable, Sendable {
         records = (0..<partitions).map { Schedule.records(of: $0, partitions, &random) }
         let stepCount = 20 + random.below(100)
         steps = (0..<stepCount).map { _ in UInt16(truncatingIfNeeded: random.next()) }
-        faults = (0..<random.below(6)).map { _ in
+        faults = (0..<random.below(9)).map { _ in
             Fault(
                 gap: random.below([3, 15, 60][random.below(3)]), kind: Fault.Kind.allCases[random.below(Fault.Kind.allCases.count)],
                 detail: UInt8(truncatingIfNeeded: random.next()))

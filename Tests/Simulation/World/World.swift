@@ -131,6 +131,11 @@ final class World: @unchecked Sendable {
         calls += 1
         if instance.isDead { return .refuse }
         tell(instance, what())
+        if instance.outage > 0 {
+            instance.outage -= isDraining ? instance.outage : 1
+            tell(instance, "  which fails, as all does now")
+            return .refuse
+        }
         guard hasFaults else { return .proceed }
         if callsToFault > 0 {
             callsToFault -= 1
@@ -146,6 +151,9 @@ final class World: @unchecked Sendable {
         case .freezeBefore, .slowBefore:
             stall(instance, fault)
             return instance.isDead ? .refuse : .proceed
+        case .outage:
+            instance.outage = Int(fault.detail & 31)
+            fallthrough
         case .refuse:
             tell(instance, "  which fails")
             return .refuse
@@ -216,6 +224,7 @@ final class World: @unchecked Sendable {
             if isUsable, instance.session != nil {
                 tell(instance, "freezes between two turns")
                 instance.frozenTurns = 3 + detail & 15
+                if detail & 16 != 0 { advance(11_000_000) }
             }
         default:
             if !broker.deliverDelayed(), isUsable, detail & 7 == 0 { instance.jumpClock(detail >> 3) }
