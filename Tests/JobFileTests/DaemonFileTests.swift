@@ -81,7 +81,7 @@ private func daemon(_ text: String) throws -> DaemonFile {
     ("checkpoint: {interval: 1ms}", "1:24: `interval` has to be at least 10ms, found `1ms`"),
     (
         "checkpoint: {storage: s3://b, s3: {endpoint: example.com}}",
-        "1:44: expected http:// or https:// with a host and perhaps a port and nothing behind, found example.com"
+        "1:46: expected http:// or https:// with a host and perhaps a port and nothing behind, found example.com"
     ),
     (
         "checkpoint: {s3: {region: r}}",

@@ -40,6 +40,7 @@ struct DeadlineQueueTests {
         queue.set("put off", at: .min)
         #expect(queue.popDue(.max) == "put off")
         #expect(queue.popDue(.max) == "never")
+        #expect(queue.popDue(.max) == nil)
         #expect(queue.count == 0 && queue.next == nil)
     }
 

@@ -115,7 +115,7 @@ private final class GroupWorld {
     /// Who was given each piece of work, and in which generation.
     var work: [UInt32: (memberID: String, generation: Int32)] = [:]
     /// The member that has each instance id, as far as a client was told.
-    var instances: [String: String] = [:]
+    var instances: [String: (memberID: String, generation: Int32)] = [:]
     /// The newest generation that a member was given work in.
     var stableGeneration: Int32 = 0
 
@@ -174,7 +174,10 @@ private final class GroupWorld {
         if isEmpty && !wasEmpty { emptySince = now.wallMilliseconds }
         wasEmpty = isEmpty
         // A group of the same name begins anew.
-        if coordinator.list().isEmpty { stableGeneration = 0 }
+        if coordinator.list().isEmpty {
+            stableGeneration = 0
+            instances = [:]
+        }
     }
 
     /// Offsets of a partition, or the group with all of them: while it has no members.
@@ -321,7 +324,7 @@ private final class GroupWorld {
         for case .reply(token, _) in actions { fail("a commit is answered before it is durable") }
         if generation < stableGeneration { fail("generation \(generation) commits after \(stableGeneration) got its work") }
         if generation != client.generation { fail("client \(index) commits for generation \(generation), it is in \(client.generation)") }
-        if let instance = client.instance, instances[instance] != client.memberID { fail("a fenced \(instance) commits") }
+        if let instance = client.instance, let holder = instances[instance], holder.memberID != client.memberID { fail("a fenced \(instance) commits") }
         for (number, partition) in partitions.enumerated() {
             record(producer.map { .pending($0, partition, value) } ?? .commit(partition, value), at: before + number)
         }
@@ -387,9 +390,11 @@ private final class GroupWorld {
     private func answer(_ token: RequestToken, _ reply: GroupReply) {
         // A client that has given up has not seen it, but it was sent.
         if case .joinGroup(let result) = reply, result.error == .none,
-            let client = clients.first(where: { $0.waiting == token }), let instance = client.instance
+            let client = clients.first(where: { $0.waiting == token }), let instance = client.instance,
+            // An answer that was held back may come behind that of the client that has taken its place since.
+            result.generation >= instances[instance]?.generation ?? 0
         {
-            instances[instance] = result.memberID
+            instances[instance] = (result.memberID, result.generation)
         }
         guard let index = clients.firstIndex(where: { $0.waiting == token }) else { return }
         clients[index].waiting = nil
@@ -492,6 +497,8 @@ private final class GroupWorld {
             if case .stable = clients[index].phase { continue }
             clients[index].phase = .out
         }
+        // A generation that nobody got work in may be lost, and with it who came back as whom.
+        instances = instances.filter { $0.value.generation <= stableGeneration }
         coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(state: random.next()))
         for record in journal { try coordinator.restore(record) }
         perform(coordinator.start(now))

@@ -107,10 +107,8 @@ final class SyncHelpers: Sendable {
     }
 
     private func synchronize(_ file: LogFile) -> StorageError? {
-        let start = DurationHistogram.now
         do throws(SystemError) {
             try operations.synchronize(file.descriptor)
-            state.withLock { $0.durations.observe(nanoseconds: DurationHistogram.now - start) }
             return nil
         } catch {
             return .system("sync", file.path, error)
