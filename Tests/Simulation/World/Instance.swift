@@ -191,7 +191,7 @@ final class Instance: @unchecked Sendable {
     /// A turn that never ends is a hang.
     func countPoll() {
         pollsInTurn += 1
-        if pollsInTurn > 2_000, !isDead {
+        if pollsInTurn > 5_000, !isDead {
             world.fail("\(label) waits for ever within one turn")
             die(wipesState: false)
         }

@@ -88,6 +88,7 @@ final class World: @unchecked Sendable {
         if failure == nil { drain() }
         if failure == nil { failure = Oracle(self).verdict() }
         for instance in instances { instance.discard() }
+        if schedule.deltasMax < 1_000 { Instance.removeState() }
         return failure
     }
 
@@ -152,7 +153,7 @@ final class World: @unchecked Sendable {
             stall(instance, fault)
             return instance.isDead ? .refuse : .proceed
         case .outage:
-            instance.outage = Int(fault.detail & 31)
+            instance.outage = Int(fault.detail & 7)
             fallthrough
         case .refuse:
             tell(instance, "  which fails")
