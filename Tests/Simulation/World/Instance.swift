@@ -20,6 +20,8 @@ final class Instance: @unchecked Sendable {
     /// Calls of its job's thread that take long.
     var isBusy = 0
     var frozenTurns = 0
+    /// Its maintenance is at work.
+    private(set) var isMaintaining = false
     /// Calls that fail from now on.
     var outage = 0
     private var clockOffset: Int64 = 0
@@ -108,9 +110,17 @@ final class Instance: @unchecked Sendable {
 
     /// Ends a session in order.
     private func finish() {
-        session?.maintenance.turn()
-        session?.end()
+        if let session {
+            maintain(session)
+            session.end()
+        }
         discard()
+    }
+
+    private func maintain(_ session: JobSession) {
+        isMaintaining = true
+        session.maintenance.turn()
+        isMaintaining = false
     }
 
     func discard() {
@@ -138,8 +148,8 @@ final class Instance: @unchecked Sendable {
     }
 
     func maintain() {
-        guard !stands, let session, !isDead else { return }
-        session.maintenance.turn()
+        guard !stands, let session, !isMaintaining else { return }
+        maintain(session)
         buryIfDead()
     }
 
@@ -151,7 +161,7 @@ final class Instance: @unchecked Sendable {
         world.tell(self, wipesState ? "dies, and loses its disk" : "dies")
         isDead = true
         if world.mutation == .acknowledgeDeltasEarly, let lastObject { world.objects[lastObject] = nil }
-        if wipesState, world.schedule.deltasMax < 1_000 { wipesAtBurial = true }
+        if wipesState, world.schedule.hasHomes { wipesAtBurial = true }
         context?.requests.requestStop(grace: -3_600)
     }
 

@@ -123,7 +123,7 @@ struct Oracle {
         guard let committed = world.broker.committed[TopicPartition("clicks", Int32(partition))] else {
             return world.broker.log[partition].isEmpty ? nil : "nothing is committed"
         }
-        guard world.schedule.deltasMax >= 1_000 else { return nil }
+        guard !world.schedule.hasHomes else { return nil }
         let directory = "\(World.plan.name)/clicks-\(partition)/"
         var count = Counts()
         var next = world.objects.keys.first { $0.hasPrefix(directory) && $0.hasSuffix("\(Self.idText(committed.metadata)).delta") }

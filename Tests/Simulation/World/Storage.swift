@@ -54,6 +54,7 @@ final class SimulatedStorage: CheckpointStorage, @unchecked Sendable {
     }
 
     func putDirectory(_ path: String, as name: String) throws(StateError) {
+        let wasDead = instance.isDead
         let directory = String(name.prefix(through: name.lastIndex(of: "/") ?? name.startIndex))
         if world.mutation == .deleteDeltasBeforeSnapshot, !instance.isDead {
             for key in world.objects.keys where key.hasSuffix(".delta") && key.hasPrefix(directory) { world.objects[key] = nil }
@@ -61,7 +62,7 @@ final class SimulatedStorage: CheckpointStorage, @unchecked Sendable {
         let fate = world.before(instance, "stores snapshot \(name)")
         var files = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
         if case .refuse = fate {
-            guard world.mutation == .leaveHalfSnapshots else { throw trouble(name) }
+            guard world.mutation == .leaveHalfSnapshots, !wasDead else { throw trouble(name) }
             files.removeLast(files.count / 2)
         }
         if world.mutation == .deleteYoungerSnapshots {

@@ -78,7 +78,7 @@ final class World: @unchecked Sendable {
         callsToFault = schedule.faults.first?.gap ?? 0
         instances[0].isWanted = true
         // What another run has left is not on this one's disks.
-        if schedule.deltasMax < 1_000 { Instance.removeState() }
+        if schedule.hasHomes { Instance.removeState() }
     }
 
     /// Runs the schedule, then lets everything come to rest, and compares.
@@ -88,7 +88,7 @@ final class World: @unchecked Sendable {
         if failure == nil { drain() }
         if failure == nil { failure = Oracle(self).verdict() }
         for instance in instances { instance.discard() }
-        if schedule.deltasMax < 1_000 { Instance.removeState() }
+        if schedule.hasHomes { Instance.removeState() }
         return failure
     }
 
@@ -138,6 +138,7 @@ final class World: @unchecked Sendable {
             return .refuse
         }
         guard hasFaults else { return .proceed }
+        if schedule.faults[nextFault].isInMaintenance, !instance.isMaintaining { return .proceed }
         if callsToFault > 0 {
             callsToFault -= 1
             return .proceed
@@ -193,7 +194,7 @@ final class World: @unchecked Sendable {
             advance(jump)
         }
         guard depth <= 3 else { return }
-        for _ in 0..<(fault.detail & 31) where failure == nil { turn() }
+        for _ in 0..<(Int(fault.detail & 31) * (fault.isInMaintenance ? 3 : 1)) where failure == nil { turn() }
         tell(instance, isFrozen ? "goes on where it froze" : "gets its answer")
     }
 
@@ -207,7 +208,9 @@ final class World: @unchecked Sendable {
         for other in instances where other.frozenTurns > 0 { other.frozenTurns -= 1 }
         let isUsable = !instance.stands
         switch code >> 2 & 31 {
-        case 0..<13: if isUsable { instance.jobTurn() }
+        case 0..<13:
+            if isUsable { instance.jobTurn() }
+            if schedule.hasHomes, detail & 3 == 0 { instance.maintain() }
         case 13..<20: if isUsable { instance.work(detail, finishes: true) }
         case 20..<23: if isUsable { instance.work(detail, finishes: false) }
         case 23..<26: broker.reveal(detail)
@@ -236,7 +239,12 @@ final class World: @unchecked Sendable {
     private func drain() {
         isDraining = true
         tell(nil, "nothing goes wrong any more")
-        for instance in instances { instance.frozenTurns = 0 }
+        for instance in instances {
+            instance.frozenTurns = 0
+            guard schedule.endsInPowerCut, instance.session != nil else { continue }
+            instance.die(wipesState: true)
+            instance.buryIfDead()
+        }
         while broker.deliverDelayed() {}
         broker.revealAll()
         var rounds = 0
