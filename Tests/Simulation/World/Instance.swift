@@ -83,7 +83,7 @@ final class Instance: @unchecked Sendable {
         lastObject = nil
         world.tell(self, "starts, life \(life)")
         let settings = RuntimeSettings(
-            instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 50_000,
+            instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 100_000,
             workers: world.schedule.workers, brokers: "", isEmbedded: false, deltasMax: world.schedule.deltasMax)
         let context = JobContext(
             plan: World.plan, settings: settings, mode: .continuous, client: ClientConfiguration(brokers: ""),

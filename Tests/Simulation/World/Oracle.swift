@@ -87,7 +87,8 @@ struct Oracle {
 
     private mutating func close(_ user: String, _ session: Session) {
         sessions[user, default: []].append(
-            "{\"user\":\"\(user)\",\"window_start\":\(session.start),\"window_end\":\(session.end),\"events\":\(session.events),\"total\":\(session.total)}")
+            "{\"user\":\"\(user)\",\"window_start\":\(session.start),\"window_end\":\(session.end),"
+                + "\"events\":\(session.events),\"total\":\(session.total)}")
         rows.append("\(user) \(session.start * 1_000) \(session.end * 1_000) \(session.events) \(session.total)")
     }
 

@@ -39,8 +39,16 @@ struct Fault: Equatable, Sendable {
     var kind: Kind
     /// How long, how far the clock jumps.
     var detail: UInt8
-    /// Strikes while a home is brought up to date; other calls do not count.
-    var isInMaintenance: Bool
+    var place = Place.anywhere
+
+    /// Which calls count for a fault and may be struck by it.
+    enum Place: Sendable {
+        case anywhere
+        /// Those that commit and that stage and publish files.
+        case finale
+        /// Those that bring a home up to date.
+        case maintenance
+    }
 }
 
 /// A record of a source partition.
@@ -94,9 +102,16 @@ struct Schedule: Equatable, Sendable {
         let stepCount = (hasHomes ? 60 : 20) + random.below(100)
         steps = (0..<stepCount).map { _ in UInt16(truncatingIfNeeded: random.next()) }
         faults = (0..<random.below(9)).map { _ in
-            Fault(
+            var fault = Fault(
                 gap: random.below([3, 15, 60][random.below(3)]), kind: Fault.Kind.allCases[random.below(Fault.Kind.allCases.count)],
-                detail: UInt8(truncatingIfNeeded: random.next()), isInMaintenance: hasHomes && random.below(2) == 0)
+                detail: UInt8(truncatingIfNeeded: random.next()))
+            if hasHomes, random.below(4) > 0 {
+                fault.place = .maintenance
+            } else if random.below(4) == 0 {
+                fault.place = .finale
+                fault.gap %= 8
+            }
+            return fault
         }
         endsInPowerCut = hasHomes || random.below(3) == 0
         deltasMax = hasHomes ? 2 : 1_000

@@ -107,7 +107,7 @@ final class SimulatedFiles: FileStore, @unchecked Sendable {
     private var author: String { "\(instance.name)/\(instance.life)" }
 
     func stage(_ rows: RolledRows, as file: StagedFile) throws(ParquetError) -> StagedFile {
-        let fate = world.before(instance, "stages \(rows.rows) rows as \(Self.name(file.staging))")
+        let fate = world.before(instance, "stages \(rows.rows) rows as \(Self.name(file.staging))", at: .finale)
         if case .refuse = fate {
             // A crash in the middle leaves half a file.
             if instance.isDead, world.staged[file.staging] == nil { world.staged[file.staging] = FileContent(rows: ["half"], author: author) }
@@ -121,7 +121,7 @@ final class SimulatedFiles: FileStore, @unchecked Sendable {
     }
 
     func publish(_ file: StagedFile) throws(ParquetError) -> Bool {
-        let fate = world.before(instance, "publishes \(Self.name(file.final))")
+        let fate = world.before(instance, "publishes \(Self.name(file.final))", at: .finale)
         if case .refuse = fate { throw trouble(file.final) }
         if world.mutation == .publishNothingAfterACrash, let staged = world.staged[file.staging], staged.author != author { return true }
         if let content = world.staged.removeValue(forKey: file.staging) { world.published[file.final] = content }

@@ -65,7 +65,7 @@ final class World: @unchecked Sendable {
             aggregate: {events: count(), total: sum(amount)}
         sinks:
           sessions_topic: {from: sessions, kafka: {topic: sessions, key: user, format: json}}
-          sessions_files: {from: sessions, parquet: {path: /simulated/lake, roll: {every: 2s}}}
+          sessions_files: {from: sessions, parquet: {path: /simulated/lake, roll: {every: 1s}}}
         dead_letter: {topic: dead}
         """
 
@@ -128,7 +128,7 @@ final class World: @unchecked Sendable {
     /// Whether anything may happen at calls now: recovery from it has to have time to end.
     private var hasFaults: Bool { !isDraining && nextFault < schedule.faults.count }
 
-    func before(_ instance: Instance, _ what: @autoclosure () -> String) -> Fate {
+    func before(_ instance: Instance, _ what: @autoclosure () -> String, at place: Fault.Place = .anywhere) -> Fate {
         calls += 1
         if instance.isDead { return .refuse }
         tell(instance, what())
@@ -138,7 +138,11 @@ final class World: @unchecked Sendable {
             return .refuse
         }
         guard hasFaults else { return .proceed }
-        if schedule.faults[nextFault].isInMaintenance, !instance.isMaintaining { return .proceed }
+        switch schedule.faults[nextFault].place {
+        case .maintenance where !instance.isMaintaining: return .proceed
+        case .finale where place != .finale: return .proceed
+        default: break
+        }
         if callsToFault > 0 {
             callsToFault -= 1
             return .proceed
@@ -194,14 +198,17 @@ final class World: @unchecked Sendable {
             advance(jump)
         }
         guard depth <= 3 else { return }
-        for _ in 0..<(Int(fault.detail & 31) * (fault.isInMaintenance ? 3 : 1)) where failure == nil { turn() }
+        for _ in 0..<(Int(fault.detail & 31) * (fault.place == .maintenance ? 3 : 1)) where failure == nil { turn() }
         tell(instance, isFrozen ? "goes on where it froze" : "gets its answer")
     }
 
     // MARK: Turns
 
     private func turn() {
-        let code = nextStep < schedule.steps.count ? Int(schedule.steps[nextStep]) : nextStep % instances.count + (nextStep / instances.count % 2) * 14 << 2
+        // When the steps are over, everybody's job and workers in turn.
+        let code =
+            nextStep < schedule.steps.count
+            ? Int(schedule.steps[nextStep]) : nextStep % instances.count + (nextStep / instances.count % 2) * 14 << 2
         nextStep += 1
         let instance = instances[(code & 3) % instances.count]
         let detail = code >> 8
