@@ -239,6 +239,9 @@ extension JobSession {
                     return .publishFailed("\(error)")
                 }
             }
+            if owned[id]?.hasLeftovers == true, let source = plan.sources.first(where: { $0.name == id.source }) {
+                owned[id]?.hasLeftovers = clean(id, source, upTo: epoch, keeping: [])
+            }
         }
         context.metrics.commitDuration.observe((clock.now() - epochStart).seconds)
         let duration = context.metrics.commitDuration
@@ -261,7 +264,7 @@ extension JobSession {
     /// Has homes brought up to date whose deltas have become many, or whose task needs room in memory.
     func flushWhatWantsIt() {
         let now = clock.now()
-        for (id, task) in owned where !task.chain.isFlushing && !task.chain.unflushed.isEmpty {
+        for (id, task) in owned.sorted(by: { $0.key < $1.key }) where !task.chain.isFlushing && !task.chain.unflushed.isEmpty {
             guard task.chain.wantsFlush || task.progress.wantsFlush, task.flushNotBefore.map({ now >= $0 }) ?? true else { continue }
             owned[id]?.chain.isFlushing = true
             maintenance.flush(.init(task: id, home: task.home, deltas: task.chain.unflushed.map(\.reference)))

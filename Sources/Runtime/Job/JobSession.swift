@@ -23,6 +23,8 @@ package final class JobSession {
         var since: ContinuousClock.Instant
         var lastStableOffset: Int64?
         var isIdle = false
+        /// Files of lives before this one are still to be deleted, once this one has committed beyond them.
+        var hasLeftovers: Bool
         /// After a flush that failed.
         var flushNotBefore: ContinuousClock.Instant?
     }
@@ -290,7 +292,7 @@ package final class JobSession {
             let position = recovered.task.progress.position
             owned[id] = Owned(
                 partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
-                start: position, since: clock.now())
+                start: position, since: clock.now(), hasLeftovers: recovered.hasLeftovers)
             machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
             starts[partition] = position
             recovered.task.end = ends?[partition]

@@ -8,6 +8,8 @@ struct RecoveredTask {
     var task: Task
     var home: Home
     var chain: DeltaChain
+    /// Somebody has staged files of epochs after the committed one.
+    var hasLeftovers: Bool
 }
 
 extension JobSession {
@@ -74,6 +76,7 @@ extension JobSession {
             }
         }
         try? FileManager.default.removeItem(atPath: context.localDirectory(id))
+        let hasLeftovers = clean(id, source, upTo: 0, keeping: [])
         let position: Int64
         do throws(KafkaClientError) {
             let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
@@ -91,7 +94,9 @@ extension JobSession {
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: filled, position: position,
             watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition), clock: clock)
-        return RecoveredTask(task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: [], linksMax: settings.deltasMax))
+        return RecoveredTask(
+            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: [], linksMax: settings.deltasMax),
+            hasLeftovers: hasLeftovers)
     }
 
     private func restore(
@@ -109,7 +114,7 @@ extension JobSession {
                     remedy: "make room or mend its directory; will be tried again")
             }
         }
-        clean(id, source, upTo: tip.epoch, keeping: Set(header.files.map(\.stagingName)))
+        let hasLeftovers = clean(id, source, upTo: tip.epoch, keeping: Set(header.files.map(\.stagingName)))
 
         let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras))
         let (deltas, links) = try chain(id, from: newest, home: home)
@@ -119,7 +124,9 @@ extension JobSession {
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
             metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)), clock: clock)
         return RecoveredTask(
-            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax))
+            task: task, home: home,
+            chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax),
+            hasLeftovers: hasLeftovers)
     }
 
     /// The deltas from `newest` back to what the home is complete to, oldest first. A home that is not on the chain (left by a crash, or of
@@ -216,11 +223,15 @@ extension JobSession {
         return (pipeline, home, registry)
     }
 
-    private func clean(_ id: TaskID, _ source: SourcePlan, upTo epoch: Int, keeping: Set<String>) {
+    /// Deletes what the task has staged up to `epoch`, but for the files of that epoch.
+    /// - Returns: whether files of later epochs are left.
+    func clean(_ id: TaskID, _ source: SourcePlan, upTo epoch: Int, keeping: Set<String>) -> Bool {
+        var isLeft = false
         for sink in plan.sinks where plan.sources[plan.source(of: sink.from)].name == source.name {
             if case .parquet(let target) = sink.target {
-                FilePublisher.clean(files, path: target.path, job: plan.name, task: id, upTo: epoch, keeping: keeping)
+                if FilePublisher.clean(files, path: target.path, job: plan.name, task: id, upTo: epoch, keeping: keeping) { isLeft = true }
             }
         }
+        return isLeft
     }
 }

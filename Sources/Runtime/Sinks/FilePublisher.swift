@@ -33,15 +33,17 @@ package enum FilePublisher {
     /// and be committed a moment from now: what is committed may have been read long ago by an instance that was frozen since. It goes
     /// when a later epoch is committed.
     /// - Parameter committed: the staging names of the files of `epoch`.
+    /// - Returns: whether files of later epochs are left.
     package static func clean(
         _ files: any FileStore, path: String, job: String, task: TaskID, upTo epoch: Int, keeping committed: Set<String>
-    ) {
+    ) -> Bool {
         let directory = stagingDirectory(path)
+        var isLeft = false
         for name in files.staged(at: path).sorted() {
-            guard let found = Self.epoch(of: name, job: job, task: task), found <= epoch, !committed.contains("\(directory)/\(name)")
-            else { continue }
-            files.removeStaged(name, at: path)
+            guard let found = Self.epoch(of: name, job: job, task: task), !committed.contains("\(directory)/\(name)") else { continue }
+            if found <= epoch { files.removeStaged(name, at: path) } else { isLeft = true }
         }
+        return isLeft
     }
 
     /// The epoch of a staged file of this task; nil if it is none. Task `clicks-1` also begins the names of a source `clicks-1`.

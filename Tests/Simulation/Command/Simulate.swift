@@ -37,7 +37,8 @@ enum Simulate {
             print("seed \(failure.seed): \(failure.reason)\n\nas short as it could be made:\n\(Simulation.shrunkStory(failure, mutation))")
             exit(1)
         }
-        print("\(minutes == nil ? count : last - start) schedules from seed \(start) in \(Int(Date().timeIntervalSince(began))) s: all as undisturbed")
+        let seconds = Int(Date().timeIntervalSince(began))
+        print("\(minutes == nil ? count : last - start) schedules from seed \(start) in \(seconds) s: all as undisturbed")
     }
 
     private static func findMutations() {

@@ -14,6 +14,8 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
     private var owned: Set<TopicPartition> = []
     private var leaving: Set<TopicPartition> = []
     private var isPutOut = false
+    /// For a defect.
+    private var givenBackEarly: [TopicPartition] = []
     private var isClosed = false
     private(set) var positions: [TopicPartition: (next: Int64, queue: SimulatedQueue)] = [:]
 
@@ -46,7 +48,7 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
         instance.countPoll()
         if instance.isDead { return nil }
         if events.isEmpty {
-            let pause = min(50_000, max(1_000, timeout.components.attoseconds / 1_000_000_000_000))
+            let pause = min(100_000, max(1_000, timeout.components.attoseconds / 1_000_000_000_000))
             world.advance(pause)
         }
         guard !events.isEmpty else { return nil }
@@ -59,8 +61,13 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
             owned.formUnion(partitions)
             return event
         case .revoke(let partitions):
+            if world.mutation == .giveBackBeforeCommit, givenBackEarly != partitions {
+                givenBackEarly = partitions
+                broker.group.answerRevocation(self, partitions)
+                events.append(event)
+                return nil
+            }
             leaving.formUnion(partitions)
-            if world.mutation == .giveBackBeforeCommit { broker.group.answerRevocation(self, partitions) }
             return event
         case .lost:
             leaving.formUnion(owned)
@@ -164,7 +171,7 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
     /// The most that a batch has of a partition.
     var appetite = 1
     private var isInTurn = false
-    private var lastBegun: [TopicPartition: Int] = [:]
+    private var delivered: Set<TopicPartition> = []
 
     init(_ consumer: SimulatedConsumer) { self.consumer = consumer }
 
@@ -191,8 +198,7 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
         var items: [BatchItem] = []
         for partition in partitions.sorted() {
             var (taken, end) = consumer.take(partition, appetite)
-            if consumer.instance.world.mutation == .deliverTwiceAfterRebalance, let first = taken.first, lastBegun[partition] == nil {
-                lastBegun[partition] = 1
+            if consumer.instance.world.mutation == .deliverTwiceAfterAssignment, let first = taken.first, delivered.insert(partition).inserted {
                 taken.insert(first, at: 0)
             }
             if let first = taken.first, let last = taken.last {
@@ -233,8 +239,7 @@ final class SimulatedProducer: EpochProducer, @unchecked Sendable {
     private var epoch = 0
     private var transaction: Int?
     private var isOpen = false
-    /// What was committed or tried last: for a defect.
-    private var lastOffsets: [OffsetToCommit] = []
+    /// The epoch was tried before: for a defect.
     private var hidesOutputs = false
 
     init(_ instance: Instance) { self.instance = instance }
@@ -283,7 +288,7 @@ final class SimulatedProducer: EpochProducer, @unchecked Sendable {
         let fate = world.before(instance, "produces a dead letter")
         if case .refuse = fate { throw trouble("produce", .abortable) }
         let transaction = try enlist()
-        if world.mutation != .skipDeadLettersOfCrashes || instance.life == 1 {
+        if world.mutation != .forgetDeadLetters || instance.life == 1 {
             broker.append(
                 .init(
                     topic: topic, key: nil, value: "",
@@ -312,12 +317,11 @@ final class SimulatedProducer: EpochProducer, @unchecked Sendable {
         } else {
             broker.add(offsets, to: transaction)
         }
-        lastOffsets = offsets
         if !world.after(instance, fate) { throw trouble("send offsets", .abortable) }
     }
 
     func commit(timeout: Duration) throws(ProducerError) {
-        let fate = world.before(instance, "commits")
+        let fate = world.before(instance, "commits", at: .finale)
         let unknown: ProducerError.Remedy = world.mutation == .takeUnknownForAborted ? .abortable : .outcomeUnknown
         if case .refuse = fate {
             if world.mutation == .takeUnknownForCommitted, !instance.isDead { return }

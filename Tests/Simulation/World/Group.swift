@@ -56,7 +56,7 @@ final class Group {
         rebalanceIfPossible()
     }
 
-    /// Someone else's `answerRevocation` that comes early, in a client that has the defect.
+    /// Time has passed: who has given no sign of life for too long is put out.
     func tick() {
         var isChanged = false
         for index in members.indices.reversed() {

@@ -20,6 +20,8 @@ final class Instance: @unchecked Sendable {
     /// Calls of its job's thread that take long.
     var isBusy = 0
     var frozenTurns = 0
+    /// Its maintenance is at work.
+    private(set) var isMaintaining = false
     /// Calls that fail from now on.
     var outage = 0
     private var clockOffset: Int64 = 0
@@ -81,7 +83,7 @@ final class Instance: @unchecked Sendable {
         lastObject = nil
         world.tell(self, "starts, life \(life)")
         let settings = RuntimeSettings(
-            instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 50_000,
+            instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 100_000,
             workers: world.schedule.workers, brokers: "", isEmbedded: false, deltasMax: world.schedule.deltasMax)
         let context = JobContext(
             plan: World.plan, settings: settings, mode: .continuous, client: ClientConfiguration(brokers: ""),
@@ -108,9 +110,17 @@ final class Instance: @unchecked Sendable {
 
     /// Ends a session in order.
     private func finish() {
-        session?.maintenance.turn()
-        session?.end()
+        if let session {
+            maintain(session)
+            session.end()
+        }
         discard()
+    }
+
+    private func maintain(_ session: JobSession) {
+        isMaintaining = true
+        session.maintenance.turn()
+        isMaintaining = false
     }
 
     func discard() {
@@ -138,8 +148,8 @@ final class Instance: @unchecked Sendable {
     }
 
     func maintain() {
-        guard !stands, let session, !isDead else { return }
-        session.maintenance.turn()
+        guard !stands, let session, !isMaintaining else { return }
+        maintain(session)
         buryIfDead()
     }
 
@@ -151,7 +161,7 @@ final class Instance: @unchecked Sendable {
         world.tell(self, wipesState ? "dies, and loses its disk" : "dies")
         isDead = true
         if world.mutation == .acknowledgeDeltasEarly, let lastObject { world.objects[lastObject] = nil }
-        if wipesState, world.schedule.deltasMax < 1_000 { wipesAtBurial = true }
+        if wipesState, world.schedule.hasHomes { wipesAtBurial = true }
         context?.requests.requestStop(grace: -3_600)
     }
 
@@ -191,7 +201,7 @@ final class Instance: @unchecked Sendable {
     /// A turn that never ends is a hang.
     func countPoll() {
         pollsInTurn += 1
-        if pollsInTurn > 2_000, !isDead {
+        if pollsInTurn > 5_000, !isDead {
             world.fail("\(label) waits for ever within one turn")
             die(wipesState: false)
         }

@@ -12,6 +12,7 @@ package enum Mutation: String, CaseIterable, Sendable {
     case ignoreParents
     /// The newest delta is applied before its parent.
     case applyOutOfOrder
+    /// A delta's header has no watermark.
     case forgetWatermark
     /// Two lives give the same epoch the same delta id.
     case reuseDeltaNames
@@ -19,6 +20,7 @@ package enum Mutation: String, CaseIterable, Sendable {
     case acknowledgeDeltasEarly
     /// Offsets are sent without the group's generation.
     case commitWithoutGeneration
+    /// A commit without an answer is guessed to have been done, or not to have been done.
     case takeUnknownForCommitted
     case takeUnknownForAborted
     case sendOffsetsOutsideTheTransaction
@@ -30,8 +32,10 @@ package enum Mutation: String, CaseIterable, Sendable {
     case giveBackBeforeCommit
     /// Tasks that the group took away go on.
     case overlookLoss
-    case skipDeadLettersOfCrashes
-    case deliverTwiceAfterRebalance
+    /// Only the first life writes dead letters.
+    case forgetDeadLetters
+    /// The first record after an assignment is delivered twice.
+    case deliverTwiceAfterAssignment
     /// A snapshot takes the place of all others, also of younger ones.
     case deleteYoungerSnapshots
     /// Deltas are deleted before the snapshot that replaces them is stored.

@@ -87,7 +87,8 @@ struct Oracle {
 
     private mutating func close(_ user: String, _ session: Session) {
         sessions[user, default: []].append(
-            "{\"user\":\"\(user)\",\"window_start\":\(session.start),\"window_end\":\(session.end),\"events\":\(session.events),\"total\":\(session.total)}")
+            "{\"user\":\"\(user)\",\"window_start\":\(session.start),\"window_end\":\(session.end),"
+                + "\"events\":\(session.events),\"total\":\(session.total)}")
         rows.append("\(user) \(session.start * 1_000) \(session.end * 1_000) \(session.events) \(session.total)")
     }
 
@@ -123,7 +124,7 @@ struct Oracle {
         guard let committed = world.broker.committed[TopicPartition("clicks", Int32(partition))] else {
             return world.broker.log[partition].isEmpty ? nil : "nothing is committed"
         }
-        guard world.schedule.deltasMax >= 1_000 else { return nil }
+        guard !world.schedule.hasHomes else { return nil }
         let directory = "\(World.plan.name)/clicks-\(partition)/"
         var count = Counts()
         var next = world.objects.keys.first { $0.hasPrefix(directory) && $0.hasSuffix("\(Self.idText(committed.metadata)).delta") }

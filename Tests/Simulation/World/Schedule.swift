@@ -39,6 +39,16 @@ struct Fault: Equatable, Sendable {
     var kind: Kind
     /// How long, how far the clock jumps.
     var detail: UInt8
+    var place = Place.anywhere
+
+    /// Which calls count for a fault and may be struck by it.
+    enum Place: Sendable {
+        case anywhere
+        /// Those that commit and that stage and publish files.
+        case finale
+        /// Those that bring a home up to date.
+        case maintenance
+    }
 }
 
 /// A record of a source partition.
@@ -73,6 +83,10 @@ struct Schedule: Equatable, Sendable {
     var faults: [Fault]
     /// A snapshot after so many deltas: then homes are real RocksDB databases.
     var deltasMax: Int
+    /// Before everything comes to rest all instances die; where homes are real, their disks are lost.
+    var endsInPowerCut: Bool
+
+    var hasHomes: Bool { deltasMax < 1_000 }
 
     /// Homes take most of the time of a run that has them.
     static let homesEvery: UInt64 = 100
@@ -80,24 +94,33 @@ struct Schedule: Equatable, Sendable {
     /// - Parameter hasHomes: nil leaves it to the seed.
     init(seed: UInt64, hasHomes: Bool? = nil) {
         var random = SplitMix64(seed)
+        let hasHomes = hasHomes ?? (seed % Schedule.homesEvery == 0)
         let partitions = 1 + random.below(3)
         instances = [1, 2, 2, 3][random.below(4)]
         workers = 1 + random.below(2)
-        records = (0..<partitions).map { Schedule.records(of: $0, partitions, &random) }
-        let stepCount = 20 + random.below(100)
+        records = (0..<partitions).map { Schedule.records(of: $0, partitions, atLeast: hasHomes ? 30 : 5, &random) }
+        let stepCount = (hasHomes ? 60 : 20) + random.below(100)
         steps = (0..<stepCount).map { _ in UInt16(truncatingIfNeeded: random.next()) }
         faults = (0..<random.below(9)).map { _ in
-            Fault(
+            var fault = Fault(
                 gap: random.below([3, 15, 60][random.below(3)]), kind: Fault.Kind.allCases[random.below(Fault.Kind.allCases.count)],
                 detail: UInt8(truncatingIfNeeded: random.next()))
+            if hasHomes, random.below(4) > 0 {
+                fault.place = .maintenance
+            } else if random.below(4) == 0 {
+                fault.place = .finale
+                fault.gap %= 8
+            }
+            return fault
         }
-        deltasMax = hasHomes ?? (seed % Schedule.homesEvery == 0) ? 2 : 1_000
+        endsInPowerCut = hasHomes || random.below(3) == 0
+        deltasMax = hasHomes ? 2 : 1_000
     }
 
-    private static func records(of partition: Int, _ partitions: Int, _ random: inout SplitMix64) -> [SourceRecord] {
+    private static func records(of partition: Int, _ partitions: Int, atLeast least: Int, _ random: inout SplitMix64) -> [SourceRecord] {
         var now: Int64 = 1_700_000_000_000
         var records: [SourceRecord] = []
-        for number in 0..<(5 + random.below(25)) {
+        for number in 0..<(least + random.below(25)) {
             now += Int64(random.below(random.below(8) == 0 ? 25_000 : 5_000))
             var record = SourceRecord(
                 id: partition * 1_000 + number, user: partition + partitions * random.below(3), time: now - Int64(random.below(4_000)),

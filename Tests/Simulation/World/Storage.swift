@@ -54,6 +54,7 @@ final class SimulatedStorage: CheckpointStorage, @unchecked Sendable {
     }
 
     func putDirectory(_ path: String, as name: String) throws(StateError) {
+        let wasDead = instance.isDead
         let directory = String(name.prefix(through: name.lastIndex(of: "/") ?? name.startIndex))
         if world.mutation == .deleteDeltasBeforeSnapshot, !instance.isDead {
             for key in world.objects.keys where key.hasSuffix(".delta") && key.hasPrefix(directory) { world.objects[key] = nil }
@@ -61,7 +62,7 @@ final class SimulatedStorage: CheckpointStorage, @unchecked Sendable {
         let fate = world.before(instance, "stores snapshot \(name)")
         var files = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
         if case .refuse = fate {
-            guard world.mutation == .leaveHalfSnapshots else { throw trouble(name) }
+            guard world.mutation == .leaveHalfSnapshots, !wasDead else { throw trouble(name) }
             files.removeLast(files.count / 2)
         }
         if world.mutation == .deleteYoungerSnapshots {
@@ -106,7 +107,7 @@ final class SimulatedFiles: FileStore, @unchecked Sendable {
     private var author: String { "\(instance.name)/\(instance.life)" }
 
     func stage(_ rows: RolledRows, as file: StagedFile) throws(ParquetError) -> StagedFile {
-        let fate = world.before(instance, "stages \(rows.rows) rows as \(Self.name(file.staging))")
+        let fate = world.before(instance, "stages \(rows.rows) rows as \(Self.name(file.staging))", at: .finale)
         if case .refuse = fate {
             // A crash in the middle leaves half a file.
             if instance.isDead, world.staged[file.staging] == nil { world.staged[file.staging] = FileContent(rows: ["half"], author: author) }
@@ -120,7 +121,7 @@ final class SimulatedFiles: FileStore, @unchecked Sendable {
     }
 
     func publish(_ file: StagedFile) throws(ParquetError) -> Bool {
-        let fate = world.before(instance, "publishes \(Self.name(file.final))")
+        let fate = world.before(instance, "publishes \(Self.name(file.final))", at: .finale)
         if case .refuse = fate { throw trouble(file.final) }
         if world.mutation == .publishNothingAfterACrash, let staged = world.staged[file.staging], staged.author != author { return true }
         if let content = world.staged.removeValue(forKey: file.staging) { world.published[file.final] = content }

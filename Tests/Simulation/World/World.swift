@@ -65,7 +65,7 @@ final class World: @unchecked Sendable {
             aggregate: {events: count(), total: sum(amount)}
         sinks:
           sessions_topic: {from: sessions, kafka: {topic: sessions, key: user, format: json}}
-          sessions_files: {from: sessions, parquet: {path: /simulated/lake, roll: {every: 2s}}}
+          sessions_files: {from: sessions, parquet: {path: /simulated/lake, roll: {every: 1s}}}
         dead_letter: {topic: dead}
         """
 
@@ -78,7 +78,7 @@ final class World: @unchecked Sendable {
         callsToFault = schedule.faults.first?.gap ?? 0
         instances[0].isWanted = true
         // What another run has left is not on this one's disks.
-        if schedule.deltasMax < 1_000 { Instance.removeState() }
+        if schedule.hasHomes { Instance.removeState() }
     }
 
     /// Runs the schedule, then lets everything come to rest, and compares.
@@ -88,6 +88,7 @@ final class World: @unchecked Sendable {
         if failure == nil { drain() }
         if failure == nil { failure = Oracle(self).verdict() }
         for instance in instances { instance.discard() }
+        if schedule.hasHomes { Instance.removeState() }
         return failure
     }
 
@@ -127,7 +128,7 @@ final class World: @unchecked Sendable {
     /// Whether anything may happen at calls now: recovery from it has to have time to end.
     private var hasFaults: Bool { !isDraining && nextFault < schedule.faults.count }
 
-    func before(_ instance: Instance, _ what: @autoclosure () -> String) -> Fate {
+    func before(_ instance: Instance, _ what: @autoclosure () -> String, at place: Fault.Place = .anywhere) -> Fate {
         calls += 1
         if instance.isDead { return .refuse }
         tell(instance, what())
@@ -137,6 +138,11 @@ final class World: @unchecked Sendable {
             return .refuse
         }
         guard hasFaults else { return .proceed }
+        switch schedule.faults[nextFault].place {
+        case .maintenance where !instance.isMaintaining: return .proceed
+        case .finale where place != .finale: return .proceed
+        default: break
+        }
         if callsToFault > 0 {
             callsToFault -= 1
             return .proceed
@@ -152,7 +158,7 @@ final class World: @unchecked Sendable {
             stall(instance, fault)
             return instance.isDead ? .refuse : .proceed
         case .outage:
-            instance.outage = Int(fault.detail & 31)
+            instance.outage = Int(fault.detail & 7)
             fallthrough
         case .refuse:
             tell(instance, "  which fails")
@@ -192,21 +198,26 @@ final class World: @unchecked Sendable {
             advance(jump)
         }
         guard depth <= 3 else { return }
-        for _ in 0..<(fault.detail & 31) where failure == nil { turn() }
+        for _ in 0..<(Int(fault.detail & 31) * (fault.place == .maintenance ? 3 : 1)) where failure == nil { turn() }
         tell(instance, isFrozen ? "goes on where it froze" : "gets its answer")
     }
 
     // MARK: Turns
 
     private func turn() {
-        let code = nextStep < schedule.steps.count ? Int(schedule.steps[nextStep]) : nextStep % instances.count + (nextStep / instances.count % 2) * 14 << 2
+        // When the steps are over, everybody's job and workers in turn.
+        let code =
+            nextStep < schedule.steps.count
+            ? Int(schedule.steps[nextStep]) : nextStep % instances.count + (nextStep / instances.count % 2) * 14 << 2
         nextStep += 1
         let instance = instances[(code & 3) % instances.count]
         let detail = code >> 8
         for other in instances where other.frozenTurns > 0 { other.frozenTurns -= 1 }
         let isUsable = !instance.stands
         switch code >> 2 & 31 {
-        case 0..<13: if isUsable { instance.jobTurn() }
+        case 0..<13:
+            if isUsable { instance.jobTurn() }
+            if schedule.hasHomes, detail & 3 == 0 { instance.maintain() }
         case 13..<20: if isUsable { instance.work(detail, finishes: true) }
         case 20..<23: if isUsable { instance.work(detail, finishes: false) }
         case 23..<26: broker.reveal(detail)
@@ -235,7 +246,12 @@ final class World: @unchecked Sendable {
     private func drain() {
         isDraining = true
         tell(nil, "nothing goes wrong any more")
-        for instance in instances { instance.frozenTurns = 0 }
+        for instance in instances {
+            instance.frozenTurns = 0
+            guard schedule.endsInPowerCut, instance.session != nil else { continue }
+            instance.die(wipesState: true)
+            instance.buryIfDead()
+        }
         while broker.deliverDelayed() {}
         broker.revealAll()
         var rounds = 0
