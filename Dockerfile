@@ -2,7 +2,8 @@
 # left are Debian's own libraries.
 FROM swift:6.2-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        pkg-config librdkafka-dev librocksdb-dev libsimdjson-dev libyaml-dev libmicrohttpd-dev libzstd-dev libsnappy-dev libxxhash-dev \
+        pkg-config librdkafka-dev librocksdb-dev libsimdjson-dev libyaml-dev libmicrohttpd-dev libzstd-dev libsnappy-dev liblz4-dev zlib1g-dev \
+        libxxhash-dev libcurl4-openssl-dev libssl-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Package.swift ./
@@ -15,7 +16,7 @@ RUN swift build -c release --product millrace --static-swift-stdlib \
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
         ca-certificates curl libstdc++6 \
-        librdkafka1 librocksdb7.8 libsimdjson14 libyaml-0-2 libmicrohttpd12 libzstd1 libsnappy1v5 libxxhash0 \
+        librdkafka1 librocksdb7.8 libsimdjson14 libyaml-0-2 libmicrohttpd12 libzstd1 libsnappy1v5 liblz4-1 zlib1g libxxhash0 libcurl4 libssl3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --home-dir /millrace --no-create-home millrace \
     && install -d -o millrace -g millrace /millrace /millrace/data

@@ -3,11 +3,14 @@ import PackageDescription
 
 // Targets stand in the order of the house: each imports only targets above it.
 
+/// Set by scripts/fuzz.sh: everything is built so that libFuzzer sees which way an input went.
+let isFuzzed = Context.environment["MILLRACE_FUZZ_BUILD"] != nil
+
 let swift: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     // Loops over columns live in one module and the columns in another: without this every access is a call.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
-]
+] + (isFuzzed ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 
 func module(_ name: String, path: String? = nil, _ dependencies: String...) -> Target {
     .target(
@@ -38,11 +41,15 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CSnappy"),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CShims",
             cxxSettings: [.unsafeFlags(["-O3"])],
-            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd")]),
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
 
         // The ground.
         module("Batch", "CXXHash", "CShims"),
@@ -51,26 +58,29 @@ let package = Package(
         module("JobFile", "Batch", "Expression", "CYAML"),
         module("Formats", "Batch", "CShims"),
         module("Parquet", "Batch", "CZstd", "CSnappy"),
-        module("State", "Batch", "CShims", "CRocksDB", "CZstd"),
+        module("State", "Batch", "CShims", "CRocksDB", "CZstd", "CCurl", "COpenSSL"),
         module("Dataflow", "Batch", "Expression", "State"),
         module("KafkaClient", "CRdKafka", "CShims"),
 
         // The embedded log: knows nothing of jobs.
         module("KafkaLogProtocol", path: "Sources/KafkaLog/Protocol"),
-        module("KafkaLogStorage", path: "Sources/KafkaLog/Storage", "CShims"),
+        module("KafkaLogStorage", path: "Sources/KafkaLog/Storage", "CShims", "CZlib", "CSnappy", "CLZ4", "CZstd"),
         module("KafkaLogCoordination", path: "Sources/KafkaLog/Coordination"),
         module("KafkaLogGroups", path: "Sources/KafkaLog/Groups", "KafkaLogCoordination"),
         module("KafkaLogTransactions", path: "Sources/KafkaLog/Transactions", "KafkaLogCoordination"),
         module(
             "KafkaLog", path: "Sources/KafkaLog/Server", "KafkaLogProtocol", "KafkaLogStorage",
-            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims"),
+            "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "Telemetry", "CShims", "COpenSSL"),
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),
         module("Admin", "Telemetry", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
-            dependencies: ["Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "KafkaLog", "Runtime", "Admin"],
+            dependencies: [
+                "Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "CRdKafka", "KafkaLog", "KafkaLogProtocol",
+                "KafkaLogStorage", "Runtime", "Admin", "CShims",
+            ],
             swiftSettings: swift),
 
         tests("BatchTests", "Batch"),
@@ -91,8 +101,26 @@ let package = Package(
         tests(
             "KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaClient"),
         tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
+        module(
+            "Simulation", path: "Tests/Simulation/World", "Runtime", "KafkaClient", "State", "JobFile", "Telemetry", "Parquet", "Batch"),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/Command", swiftSettings: swift),
+        tests("SimulationTests", path: "Tests/Simulation/Tests", "Simulation"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .cxx17
 )
+
+if isFuzzed {
+    package.targets.append(
+        .executableTarget(
+            name: "LogFuzz",
+            dependencies: [
+                "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaLogCoordination", "KafkaLogGroups", "KafkaLogTransactions", "CShims",
+            ],
+            path: "Tests/Fuzz",
+            exclude: ["corpus"],
+            swiftSettings: swift,
+            linkerSettings: [.linkedLibrary("stdc++"), .unsafeFlags([Context.environment["MILLRACE_FUZZ_LIBRARY"] ?? ""])]))
+}

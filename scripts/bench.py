@@ -17,7 +17,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BINARY = ROOT / ".build/release/millrace"
+BINARY = pathlib.Path(os.environ.get("MILLRACE_BINARY", ROOT / ".build/release/millrace"))
 TICK = os.sysconf("SC_CLK_TCK")
 JOBS = {"sessions": ROOT / "config/jobs/clickstream-sessions.yaml"}
 
@@ -26,6 +26,14 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def machine():
+    """The processor's name and how many there are."""
+    for line in open("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
+    return f"{platform.machine()}, {os.cpu_count()} cores"
 
 
 def role(thread):
@@ -149,11 +157,6 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json")
     options = parser.parse_args()
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            machine = f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
-            break
     directory = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-"))
     try:
         port, http = free_port(), free_port()
@@ -176,7 +179,7 @@ def main():
                   f"{run['cpu_us_per_event']:.2f} us CPU an event, {run['memory_max_bytes'] / 2**20:.0f} MiB", flush=True)
         middle = lambda pick: statistics.median(pick(run) for run in runs)
         spread = lambda pick: f"{min(map(pick, runs)):,.2f} to {max(map(pick, runs)):,.2f}"
-        print(f"\n{options.job}: {options.events:,} events, {options.users:,} users, medians of {len(runs)} runs on {machine}")
+        print(f"\n{options.job}: {options.events:,} events, {options.users:,} users, medians of {len(runs)} runs on {machine()}")
         print(f"  throughput        {middle(lambda r: r['events_per_second']):>12,.0f} events/s   ({spread(lambda r: r['events_per_second'])})")
         print(f"  processor time    {middle(lambda r: r['cpu_us_per_event']):>12.2f} us an event ({spread(lambda r: r['cpu_us_per_event'])})")
         for part in runs[0]["split_us_per_event"]:
@@ -184,9 +187,10 @@ def main():
         print(f"  memory, peak      {middle(lambda r: r['memory_max_bytes']) / 2**20:>12.0f} MiB")
         print(f"  commit, mean      {middle(lambda r: r['commit_seconds_mean']) * 1000:>12.0f} ms")
         if options.json:
-            pathlib.Path(options.json).write_text(json.dumps({"job": options.job, "machine": machine, "events": options.events, "runs": runs}, indent=1))
+            pathlib.Path(options.json).write_text(json.dumps({"job": options.job, "machine": machine(), "events": options.events, "runs": runs}, indent=1))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,11 +6,16 @@ cd "$(dirname "$0")/.."
 
 packages=(
     build-essential pkg-config curl
-    librdkafka-dev librocksdb-dev libsimdjson-dev libyaml-dev libmicrohttpd-dev libzstd-dev libsnappy-dev libxxhash-dev
+    librdkafka-dev librocksdb-dev libsimdjson-dev libyaml-dev libmicrohttpd-dev libzstd-dev libsnappy-dev liblz4-dev zlib1g-dev libxxhash-dev
+    libcurl4-openssl-dev libssl-dev
     kcat
 )
 if [[ "${1:-}" == --tests ]]; then
-    packages+=(python3 python3-venv)
+    packages+=(
+        python3 python3-venv
+        # The log is tested with clients of other languages.
+        default-jdk-headless golang-go golang-github-segmentio-kafka-go-dev
+    )
 fi
 
 missing=()

@@ -1,4 +1,4 @@
-/// The page at `/`: one document, nothing loaded from outside, live by asking `/api/jobs` once a second.
+/// The page at `/`: one document, nothing loaded from outside, live by asking `/api/jobs` once a second, and `/metrics` for the log.
 enum Dashboard {
     static let page = #"""
         <!doctype html>
@@ -25,6 +25,7 @@ enum Dashboard {
         </style>
         <h1>Millrace</h1>
         <main id="jobs"><p>Waiting for the daemon&hellip;</p></main>
+        <div id="log"></div>
         <script>
           const history = {}, number = new Intl.NumberFormat("en"), main = document.getElementById("jobs");
           const text = value => String(value).replace(/[&<>"']/g, c => "&#" + c.charCodeAt(0) + ";");
@@ -83,7 +84,34 @@ enum Dashboard {
             }
             setTimeout(look, 1000);
           }
+          let last;
+          function showLog(metrics, now) {
+            const sums = {};
+            for (const line of metrics.split("\n")) {
+              const found = /^millrace_log_(\w+)(?:\{.*\})? (\S+)$/.exec(line);
+              if (found) sums[found[1]] = (sums[found[1]] || 0) + Number(found[2]);
+            }
+            if (sums.usable === undefined) return "";
+            const seconds = last ? (now - last.now) / 1000 : 0;
+            const rate = name => seconds ? count(Math.max(0, sums[name] - last.sums[name]) / seconds) : "–";
+            const syncs = last ? sums.fsync_duration_seconds_count - last.sums.fsync_duration_seconds_count : 0;
+            const sync = syncs > 0 ? age((sums.fsync_duration_seconds_sum - last.sums.fsync_duration_seconds_sum) / syncs) : "–";
+            last = { now, sums };
+            return `<section><header><h2>log</h2><span class="state ${sums.usable ? "running" : "failed"}">${sums.usable ? "usable" : "not usable"}</span></header>` +
+              `<div class="tiles">` + tile("records in / s", rate("records_in_total")) + tile("records out / s", rate("records_out_total")) +
+              tile("bytes in / s", rate("bytes_in_total")) + tile("bytes out / s", rate("bytes_out_total")) +
+              tile("bytes on disk", count(sums.topic_bytes ?? 0)) + tile("fsync, mean", sync) + tile("groups", count(sums.groups ?? 0)) +
+              tile("open transactions", count(sums.open_transactions)) + tile("connections", count(sums.connections)) + `</div></section>`;
+          }
+          async function lookAtLog() {
+            try {
+              const answer = await fetch("metrics");
+              if (answer.ok) document.getElementById("log").innerHTML = showLog(await answer.text(), Date.now());
+            } catch { /* The jobs' part says that nobody answers. */ }
+            setTimeout(lookAtLog, 5000);
+          }
           look();
+          lookAtLog();
         </script>
         """#
 }

@@ -9,3 +9,11 @@ void millrace_punch_hole(int descriptor, int64_t start, int64_t count) {
     (void)descriptor, (void)start, (void)count;
 #endif
 }
+
+void millrace_start_writeback(int descriptor) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    (void)sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)descriptor;
+#endif
+}

@@ -99,7 +99,7 @@ package enum Decimal {
         guard !digits.isEmpty else { return nil }
         var exponent = 0
         if let byte = rest.first, byte | 0x20 == UInt8(ascii: "e") {
-            guard let value = Int(String(decoding: rest.dropFirst(), as: UTF8.self)), abs(value) < 1_000_000 else { return nil }
+            guard let value = Int(String(decoding: rest.dropFirst(), as: UTF8.self)), (-999_999...999_999).contains(value) else { return nil }
             exponent = value
             rest = []
         }
@@ -110,8 +110,9 @@ package enum Decimal {
         for index in 0..<max(0, kept) {
             if index >= digits.count, magnitude == 0 { break }
             let digit = index < digits.count ? digits[index] : 0
+            // Another digit would be the 39th, and soon more than the type holds.
+            guard magnitude < powers[37].magnitude else { return nil }
             magnitude = magnitude * 10 + UInt128(digit)
-            guard magnitude < powers[38].magnitude else { return nil }
         }
         if kept >= 0, kept < digits.count, digits[kept] >= 5 { magnitude += 1 }
         guard magnitude < powers[38].magnitude else { return nil }

@@ -45,6 +45,12 @@ package struct KafkaClientError: Error, Sendable, Equatable, CustomStringConvert
         code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE.rawValue || code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET.rawValue
     }
 
+    /// The group does not count this member, or not in this generation, among its own (any more).
+    package var isRefusalByGroup: Bool {
+        code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION.rawValue || code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID.rawValue
+            || code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID.rawValue
+    }
+
     /// The topic or the partition does not exist (any more).
     package var isUnknownTopicOrPartition: Bool {
         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART.rawValue || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC.rawValue

@@ -32,10 +32,18 @@ package struct Message {
 
     /// Milliseconds since 1970, of creation or of appending as the topic is configured; -1 if the record has none.
     @inlinable
-    package var timestampMilliseconds: Int64 { rd_kafka_message_timestamp(pointer, nil) }
+    package var timestampMilliseconds: Int64 {
+        if pointer.pointee.rkt == nil { return craftedTimestamp }
+        return rd_kafka_message_timestamp(pointer, nil)
+    }
+
+    /// Of a `CraftedRecord`, which has no topic handle.
+    @usableFromInline
+    var craftedTimestamp: Int64 { pointer.pointee._private.load(as: Int64.self) }
 
     /// In the order in which they were written; a name may come more than once. Decoded on demand: not for every record.
     package func headers() -> [MessageHeader] {
+        if pointer.pointee.rkt == nil { return [] }
         var list: OpaquePointer?
         guard rd_kafka_message_headers(pointer, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
         var headers: [MessageHeader] = []

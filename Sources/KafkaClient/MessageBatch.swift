@@ -35,12 +35,12 @@ package struct MessageBatch: ~Copyable {
     /// Records in the batch, over all runs.
     package let count: Int
     @usableFromInline let messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
-    /// Messages may only be destroyed while their client lives.
-    private let owner: ClientHandle
+    /// Messages may only be destroyed while their client lives; nil when they are crafted.
+    private let owner: ClientHandle?
 
     init(
         items: [BatchItem], messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>, count: Int,
-        owner: ClientHandle
+        owner: ClientHandle?
     ) {
         self.items = items
         self.messages = messages
@@ -50,7 +50,8 @@ package struct MessageBatch: ~Copyable {
 
     deinit {
         for index in 0..<count {
-            if let message = messages[index] { rd_kafka_message_destroy(message) }
+            guard let message = messages[index] else { continue }
+            if owner == nil { Self.deallocate(crafted: message) } else { rd_kafka_message_destroy(message) }
         }
         messages.deallocate()
     }

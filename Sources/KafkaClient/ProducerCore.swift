@@ -259,9 +259,21 @@ final class ProducerCore: Sendable {
 
     /// Waits until every record is acknowledged or given up on.
     func flush(timeout: Duration) throws(ProducerError) {
-        let code = rd_kafka_flush(client.pointer, timeout.wholeMilliseconds)
-        if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
-        throw ProducerError(flagsOf: KafkaClientError("wait for \(pending) records to be acknowledged", code))
+        // librdkafka looks every 10 ms whether all is acknowledged, and nothing wakes it earlier, for successful deliveries are not
+        // reported: asked for less at first, a small transaction does not wait for ten times what it takes.
+        let deadline = ContinuousClock.now + timeout
+        var step: Int32 = 1
+        var tries = 0
+        while true {
+            let remaining = max(.zero, deadline - .now).wholeMilliseconds
+            let code = rd_kafka_flush(client.pointer, min(step, remaining))
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
+            if code != RD_KAFKA_RESP_ERR__TIMED_OUT || remaining == 0 {
+                throw ProducerError(flagsOf: KafkaClientError("wait for \(pending) records to be acknowledged", code))
+            }
+            tries += 1
+            if tries > 10 { step = min(step * 2, 100) }
+        }
     }
 }
 

@@ -51,6 +51,12 @@ package final class Histogram: Sendable {
         }
     }
 
+    /// Shows what somebody else has counted: hits of each range, not cumulated, one more than there are bounds.
+    package func set(ranges: [Int], sum: Double) {
+        precondition(ranges.count == bounds.count + 1, "a histogram has one range more than bounds")
+        counts.withLock { $0 = Counts(ranges: ranges, sum: sum) }
+    }
+
     /// How often each range was hit (not cumulated), and the sum of all values.
     package var current: (ranges: [Int], sum: Double) {
         counts.withLock { ($0.ranges, $0.sum) }

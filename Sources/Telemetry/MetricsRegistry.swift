@@ -60,6 +60,16 @@ package final class MetricsRegistry: Sendable {
         }
     }
 
+    /// Shows values that somebody else counts in place of all that the family had: a series that is not among them is gone.
+    package func replace(_ name: String, help: String, isCounter: Bool, _ readings: [(labels: MetricLabels, value: Double)]) {
+        let series = readings.map { reading in
+            let gauge = Gauge()
+            gauge.set(reading.value)
+            return (labels: Self.text(reading.labels), metric: isCounter ? Metric.reading(gauge) : .gauge(gauge))
+        }
+        state.withLock { $0.families[name] = Family(help: help, type: isCounter ? "counter" : "gauge", series: series) }
+    }
+
     package func histogram(
         _ name: String, help: String, _ labels: MetricLabels = [:], bounds: [Double] = Histogram.seconds
     ) -> Histogram {

@@ -1,5 +1,6 @@
 import Foundation
 import JobFile
+import KafkaLog
 
 /// The command line is not what the command takes.
 struct UsageError: Error {
@@ -15,6 +16,12 @@ struct Arguments {
     init(_ arguments: [String]) { rest = arguments }
 
     mutating func command() -> String? { rest.isEmpty ? nil : rest.removeFirst() }
+
+    /// The next word if it is one of these: a command of a command.
+    mutating func next(of words: [String]) -> String? {
+        guard let first = rest.first, words.contains(first) else { return nil }
+        return rest.removeFirst()
+    }
 
     mutating func flag(_ name: String) -> Bool {
         guard let index = rest.firstIndex(of: name) else { return false }
@@ -54,11 +61,13 @@ struct Arguments {
     }
 
     /// Where the records go: `--brokers`, else the log of the daemon file (`--config`, or the usual one if it is there).
-    mutating func brokers() throws(UsageError) -> String {
+    mutating func brokers() throws(UsageError) -> BrokerAccess {
         let config = try value("--config")
-        if let given = try value("--brokers") { return given }
+        if let given = try value("--brokers") { return BrokerAccess(brokers: given) }
         let path = config ?? Daemon.usualFile
-        guard config != nil || FileManager.default.fileExists(atPath: path) else { return LogSettings().listen.description }
+        guard config != nil || FileManager.default.fileExists(atPath: path) else {
+            return BrokerAccess(brokers: LogSettings().listen.description)
+        }
         let settings: DaemonFile
         do throws(JobFileError) {
             settings = try DaemonFile.load(path, environment: ProcessInfo.processInfo.environment)
@@ -66,6 +75,18 @@ struct Arguments {
             Program.finish(.configuration, "\(error)\n")
         }
         guard let log = settings.log else { throw UsageError("\(path) has no `log`: name the brokers with --brokers") }
-        return log.listen.description
+        if log.isOpenToThisMachine { return BrokerAccess(brokers: log.listen.description) }
+        guard let access = InternalAccess(directory: log.directory) else {
+            throw UsageError(
+                "the log of \(path) is not running, or \(log.directory) is not yours to read; name the brokers with --brokers where they ask nobody to log in"
+            )
+        }
+        return BrokerAccess(brokers: access.brokers, properties: access.properties)
     }
+}
+
+/// Brokers, and librdkafka's properties to get in.
+struct BrokerAccess {
+    let brokers: String
+    var properties: [String: String] = [:]
 }

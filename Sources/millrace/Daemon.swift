@@ -41,6 +41,11 @@ struct Daemon {
         case .every(let microseconds): configuration.fsync = .interval(milliseconds: max(1, Int(microseconds / 1_000)))
         case .never: configuration.fsync = .never
         }
+        do throws(UsageError) {
+            try configuration.secure(with: log)
+        } catch {
+            Program.finish(.configuration, "\(error.message)\n")
+        }
         let out = self.log.with(["component": "log"])
         configuration.log = { event in
             let level: LogLevel =
@@ -62,7 +67,7 @@ struct Daemon {
             return server
         } catch {
             out.error("the log could not be started", ["error": .string("\(error)")])
-            Program.finish(.failed)
+            Program.finish((error as? LogServerError)?.isOfConfiguration == true ? .configuration : .failed)
         }
     }
 

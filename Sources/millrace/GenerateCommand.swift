@@ -3,7 +3,7 @@ import Foundation
 /// `millrace generate`: a synthetic clickstream for demos and benchmarks.
 struct GenerateCommand {
     private let topic: String
-    private let brokers: String
+    private let brokers: BrokerAccess
     private let events: Int
     private let rate: Int?
     private let seed: Int

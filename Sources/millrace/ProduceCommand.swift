@@ -7,7 +7,7 @@ struct ProduceCommand {
     private static let linesAtOnce = 1_000
 
     private let topic: String
-    private let brokers: String
+    private let brokers: BrokerAccess
     private let file: String
     private let key: String?
 

@@ -11,9 +11,9 @@ struct ProducingSession {
         let description: String
     }
 
-    init(brokers: String, topic: String) throws {
+    init(brokers: BrokerAccess, topic: String) throws {
         self.topic = topic
-        let client = ClientConfiguration(brokers: brokers, clientID: "millrace-cli")
+        let client = ClientConfiguration(brokers: brokers.brokers, clientID: "millrace-cli", properties: brokers.properties)
         let admin = try AdminClient(client)
         _ = try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(15))
         producer = try Producer(ProducerConfiguration(client: client))

@@ -17,17 +17,29 @@ enum Program {
 
         usage: millrace run [--config FILE] [--log text|json] [--until-end [--flush]] [JOB.yaml...]
                millrace log [--config FILE] [--log text|json]
+               millrace log topics|groups [--json] [--brokers H:P | --config FILE] [--property NAME=VALUE]...
+               millrace log describe [--json] [--brokers H:P | --config FILE] [--property NAME=VALUE]... TOPIC|GROUP
+               millrace log dump [--json] [--records [--max-bytes N]] [--partition TOPIC/N] [--from OFFSET] PATH
+               millrace log user NAME
                millrace check JOB.yaml...
                millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
+               millrace bench [--client lean|librdkafka] [--brokers H:P | --config FILE] log produce|consume|latency|transactions
                millrace version
 
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
                   start, commits and stops; --flush also closes the windows that are open then
         log       runs the log alone: a broker for any Kafka client
+                  topics, groups and describe look at a log or another Kafka that runs: topics with their records, groups with
+                  their members, offsets and lag. Bytes and segments are known of the daemon file's log on this machine only
+                  dump reads the files of a log directory, a partition's directory or a segment file, without a broker and
+                  whether or not one runs: batches, transactions, producers, indexes, and with --records what the batches hold.
+                  It goes on behind damage, says where that is, and exits with 1 then
+        log user  prints a line of `log.users_file` from a password on standard input
         check     validates job files and prints their plans
         generate  puts a synthetic clickstream on a topic
         produce   puts the lines of a file on a topic
+        bench     measures one client of a log that runs; scripts/bench.sh does the whole of it
 
         generate and produce write to --brokers, else to the log of the daemon file (config/millrace.yaml), else to 127.0.0.1:9092.
 
@@ -43,10 +55,11 @@ enum Program {
         do throws(UsageError) {
             switch command {
             case "run": finish(try RunCommand(&arguments).run())
-            case "log": finish(try LogCommand(&arguments).run())
+            case "log": finish(try runLog(&arguments))
             case "check": finish(try CheckCommand(&arguments).run())
             case "generate": finish(try GenerateCommand(&arguments).run())
             case "produce": finish(try ProduceCommand(&arguments).run())
+            case "bench": finish(try BenchCommand(&arguments).run())
             case "version", "--version":
                 print("millrace \(version)")
                 finish(.done)
@@ -58,6 +71,17 @@ enum Program {
             }
         } catch {
             finish(.usage, "millrace: \(error.message)\nmillrace: see `millrace help`\n")
+        }
+    }
+
+    private static func runLog(_ arguments: inout Arguments) throws(UsageError) -> ExitCode {
+        switch arguments.next(of: ["topics", "groups", "describe", "dump", "user"]) {
+        case "topics": try LogTopicsCommand(&arguments).run()
+        case "groups": try LogGroupsCommand(&arguments).run()
+        case "describe": try LogDescribeCommand(&arguments).run()
+        case "dump": try LogDumpCommand(&arguments).run()
+        case "user": try LogUserCommand(&arguments).run()
+        default: try LogCommand(&arguments).run()
         }
     }
 

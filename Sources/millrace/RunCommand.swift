@@ -49,11 +49,11 @@ struct RunCommand {
         let cache = HomeCache(bytes: max(8 << 20, daemon.settings.state.memory / 8))
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let jobs = plans.map { plan in
-            let (brokers, isEmbedded) = brokers(of: plan, server)
+            let (brokers, isEmbedded, properties) = brokers(of: plan, server)
             let settings = RuntimeSettings(
                 instance: directory.instance, stateDirectory: directory.path, stateMemory: daemon.settings.state.memory / plans.count,
                 storage: storage, interval: daemon.settings.checkpoint.interval, workers: daemon.settings.workers ?? cores,
-                brokers: brokers, isEmbedded: isEmbedded)
+                brokers: brokers, isEmbedded: isEmbedded, properties: properties)
             return JobRunner(
                 plan, settings, mode: mode, homeCache: cache, metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
         }
@@ -113,23 +113,28 @@ struct RunCommand {
     private func openStorage() throws(StateError) -> any CheckpointStorage {
         switch daemon.settings.checkpoint.storage {
         case .directory(let path): return try DirectoryStorage(root: path)
-        case .s3:
-            Program.finish(
-                .configuration, "millrace: checkpoint.storage: object stores are not built in yet; name a directory that all instances can reach\n")
+        case .s3(let bucket, let prefix):
+            let environment = S3Environment(ProcessInfo.processInfo.environment)
+            let settings = daemon.settings.checkpoint.s3
+            let location = S3Location(
+                bucket: bucket, region: settings.region ?? environment.region ?? "us-east-1", endpoint: settings.endpoint ?? environment.endpoint,
+                usesPathStyle: settings.usesPathStyle)
+            return S3Storage(location, prefix: prefix, environment: environment)
         }
     }
 
-    private func brokers(of plan: JobPlan, _ server: LogServer?) -> (String, isEmbedded: Bool) {
+    private func brokers(of plan: JobPlan, _ server: LogServer?) -> (String, isEmbedded: Bool, properties: [String: String]) {
         switch plan.kafka.brokers {
-        case .addresses(let list): return (list, false)
+        case .addresses(let list): return (list, false, [:])
         case .embedded:
             guard let server else {
                 Program.finish(
                     .configuration,
                     "millrace: job \(plan.name) reads from the embedded log, and the daemon file has no `log`; add one, or name brokers in the job's `kafka`\n")
             }
+            if let access = server.internalAccess { return (access.brokers, true, access.properties) }
             let host = daemon.settings.log?.listen.host ?? "127.0.0.1"
-            return ("\(host):\(server.port)", true)
+            return ("\(host):\(server.port)", true, [:])
         }
     }
 }

@@ -19,20 +19,28 @@ BINARY = pathlib.Path(os.environ.get("MILLRACE_BINARY", ROOT / ".build/release/m
 SHARED = ROOT.parent / "shared"
 
 
+GIVEN_PORTS = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Never the same twice: the system may give a port again as soon as it is free."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in GIVEN_PORTS:
+            GIVEN_PORTS.add(port)
+            return port
 
 
 def await_that(condition, seconds, what):
-    """Polls until `condition` gives something true, which is returned."""
+    """Polls until `condition` gives something true, which is returned. `what` is a text, or gives one."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        assert time.monotonic() < deadline, f"{what() if callable(what) else what} did not happen within {seconds} s"
         time.sleep(0.02)
 
 

@@ -226,5 +226,5 @@ def test_the_dashboard_loads_nothing_from_outside(site):
     assert status == 200 and "<!doctype html>" in page.lower()
     assert not re.search(r"https?:|//[a-z]|\bsrc\s*=|<link|@import|url\(", page.replace("http://www.w3.org/2000/svg", ""))
     # What it asks is served here.
-    assert re.findall(r'fetch\("([^"]+)"', page) == ["api/jobs"]
+    assert re.findall(r'fetch\("([^"]+)"', page) == ["api/jobs", "metrics"]
 

@@ -125,6 +125,7 @@ private let expressions: [(String, String)] = [
     ("1e400", "1: `1e400` is no number that a float64 can hold"),
     ("99999999999999999999d", "1: the interval `99999999999999999999d` is too long"),
     ("123456789012345678901234567890123456789", "1: a number has at most 38 digits; write 1e40 for a float64"),
+    ("999999999999999999999999999999999999999", "1: a number has at most 38 digits; write 1e40 for a float64"),
     ("0.000000000000000000000000000000000000001", "1: a number has at most 38 digits; write 1e40 for a float64"),
     ("where", "1: expected a value, found the keyword `where`; write \"where\" if a column has this name"),
     ("i.s", "2: unexpected character `.`"),

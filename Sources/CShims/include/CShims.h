@@ -124,4 +124,24 @@ static inline size_t millrace_json_plain_end(const uint8_t *_Nonnull bytes, size
     return at;
 }
 
+// libcurl, whose option calls are variadic. The answer is the CURLcode.
+
+/// Reads or writes `size * count` bytes at `buffer`; returns how many it took or gave.
+typedef size_t (*millrace_curl_transfer)(char *_Nonnull buffer, size_t size, size_t count, void *_Nullable context);
+
+int millrace_curl_set_number(void *_Nonnull handle, int option, long value);
+int millrace_curl_set_size(void *_Nonnull handle, int option, int64_t value);
+int millrace_curl_set_text(void *_Nonnull handle, int option, const char *_Nullable value);
+int millrace_curl_set_pointer(void *_Nonnull handle, int option, void *_Nullable value);
+int millrace_curl_set_transfer(void *_Nonnull handle, int option, millrace_curl_transfer _Nullable function);
+/// The status of the last answer; 0 when there was none.
+int millrace_curl_status(void *_Nonnull handle);
+
+/// Tells the kernel to begin writing a file's dirty pages, and does not wait for them. Makes nothing durable; does nothing where
+/// there is no such call.
+void millrace_start_writeback(int descriptor);
+
+/// Waits until a socket has something to read (1), the time is over (0), or the wait is interrupted (-1).
+int millrace_wait_readable(int descriptor, int64_t nanoseconds);
+
 #endif

@@ -65,24 +65,6 @@ package struct TLSSettings: Hashable, Sendable {
     }
 }
 
-package struct LogSettings: Hashable, Sendable {
-    package enum Fsync: Hashable, Sendable {
-        /// On disk before the acknowledgement.
-        case commit
-        /// Microseconds between two.
-        case every(Int64)
-        case never
-    }
-
-    package var listen = ListenAddress(host: "127.0.0.1", port: 9092)
-    package var directory = "./data/log"
-    package var fsync = Fsync.commit
-    /// 1...10,000.
-    package var defaultPartitions = 4
-
-    package init() {}
-}
-
 package struct StateSettings: Hashable, Sendable {
     package var directory = "./data/state"
     /// Bytes that the state of all tasks may take in memory; 16 MiB or more.
@@ -101,9 +83,21 @@ package struct CheckpointSettings: Hashable, Sendable {
         case s3(bucket: String, prefix: String)
     }
 
+    /// What is not in `s3://bucket/prefix`; nil where the environment or the store's default counts.
+    package struct S3: Hashable, Sendable {
+        /// `http://` or `https://`, a host and perhaps a port.
+        package var endpoint: String?
+        package var region: String?
+        /// `endpoint/bucket/key` instead of `bucket.endpoint/key`.
+        package var usesPathStyle: Bool?
+
+        package init() {}
+    }
+
     /// Microseconds from commit to commit: 10 ms to 1 h.
     package var interval: Int64 = 1_000_000
     package var storage = Storage.directory("./data/checkpoints")
+    package var s3 = S3()
 
     package init(interval: Int64 = 1_000_000, storage: Storage = .directory("./data/checkpoints")) {
         self.interval = interval

@@ -19,7 +19,7 @@ struct DaemonFileReader {
         if let node = section["http"] { http(node, &file.http) }
         if let node = section["log"] {
             var log = LogSettings()
-            self.log(node, &log)
+            LogReader(diagnostics: diagnostics).read(node, &log)
             file.log = log
         }
         if let node = section["state"] { state(node, &file.state) }
@@ -68,36 +68,6 @@ struct DaemonFileReader {
         return scalar.text
     }
 
-    private func log(_ node: YAMLNode, _ log: inout LogSettings) {
-        guard
-            let section = Section(
-                node, "`log`", keys: ["listen", "directory", "fsync", "default_partitions"],
-                foreign: ["address": "listen", "path": "directory", "dir": "directory", "partitions": "default_partitions"], diagnostics)
-        else { return }
-        if let node = section["listen"], let address = diagnostics.address(node) {
-            log.listen = address
-            if !address.isLoopback {
-                diagnostics.report(
-                    node,
-                    "the log has neither TLS nor authentication yet and listens on this machine only: 127.0.0.1, ::1 or localhost, not \(address.host)"
-                )
-            }
-        }
-        if let directory = section["directory"].flatMap({ diagnostics.text($0, "a directory") }) { log.directory = directory }
-        if let fsync = section["fsync"].flatMap({ fsync($0) }) { log.fsync = fsync }
-        if let partitions = section["default_partitions"].flatMap({ diagnostics.integer($0, "`default_partitions`", 1...10_000) }) {
-            log.defaultPartitions = partitions
-        }
-    }
-
-    private func fsync(_ node: YAMLNode) -> LogSettings.Fsync? {
-        guard let scalar = diagnostics.scalar(node, "`fsync`: commit, never or a duration such as 100ms") else { return nil }
-        if scalar.text.first?.isNumber == true {
-            return diagnostics.duration(node, "`fsync`", 1_000...60_000_000).map { .every($0) }
-        }
-        return diagnostics.choice(node, "`fsync`", [("commit", .commit), ("never", .never), ("a duration such as 100ms", .commit)])
-    }
-
     private func state(_ node: YAMLNode, _ state: inout StateSettings) {
         guard
             let section = Section(
@@ -110,13 +80,41 @@ struct DaemonFileReader {
     private func checkpoint(_ node: YAMLNode, _ checkpoint: inout CheckpointSettings) {
         guard
             let section = Section(
-                node, "`checkpoint`", keys: ["interval", "storage"],
+                node, "`checkpoint`", keys: ["interval", "storage", "s3"],
                 foreign: ["every": "interval", "directory": "storage", "path": "storage"], diagnostics)
         else { return }
         if let interval = section["interval"].flatMap({ diagnostics.duration($0, "`interval`", 10_000...3_600_000_000) }) {
             checkpoint.interval = interval
         }
         if let storage = section["storage"].flatMap({ storage($0) }) { checkpoint.storage = storage }
+        guard let node = section["s3"] else { return }
+        if case .directory = checkpoint.storage {
+            diagnostics.report(node, "`s3` says how to reach a bucket, and `storage` is a directory: set `storage: s3://bucket/prefix`, or leave `s3` out")
+        }
+        s3(node, &checkpoint.s3)
+    }
+
+    private func s3(_ node: YAMLNode, _ s3: inout CheckpointSettings.S3) {
+        guard
+            let section = Section(
+                node, "`s3`", keys: ["endpoint", "region", "path_style"], foreign: ["url": "endpoint", "endpoint_url": "endpoint"], diagnostics)
+        else { return }
+        if let node = section["endpoint"], let endpoint = diagnostics.text(node, "`endpoint`, such as https://minio.example.com:9000") {
+            let host = ["https://", "http://"].first { endpoint.hasPrefix($0) }.map { endpoint.dropFirst($0.count) }
+            if let host, !host.isEmpty, host.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !host.contains(where: { "/?#@".contains($0) }) {
+                s3.endpoint = endpoint
+            } else {
+                diagnostics.report(node, "expected http:// or https:// with a host and perhaps a port and nothing behind, found \(endpoint)")
+            }
+        }
+        if let node = section["region"], let region = diagnostics.text(node, "`region`, such as eu-central-1") {
+            if !region.isEmpty, region.utf8.allSatisfy({ $0 == UInt8(ascii: "-") || ($0 < 0x80 && (Character(Unicode.Scalar($0)).isLetter || Character(Unicode.Scalar($0)).isNumber)) }) {
+                s3.region = region
+            } else {
+                diagnostics.report(node, "a region has letters, digits and dashes, such as eu-central-1; found \(region)")
+            }
+        }
+        s3.usesPathStyle = section["path_style"].flatMap { diagnostics.choice($0, "`path_style`", [("true", true), ("false", false)]) }
     }
 
     private func storage(_ node: YAMLNode) -> CheckpointSettings.Storage? {

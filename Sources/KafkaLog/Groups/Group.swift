@@ -17,15 +17,15 @@ final class Group {
     /// Member id by instance id.
     private(set) var staticMembers: [String: String] = [:]
     /// Ids that were given out and not used yet (KIP-394).
-    var pendingMembers: Set<String> = []
+    var pendingMembers: Set<String> = [] { didSet { countBytes() } }
     /// Members of the new generation whose SyncGroup has not come yet.
     var pendingSyncMembers: Set<String> = []
     /// The initial delay, while it runs: the rebalance waits for it even when all members have joined.
     var initialDelay: InitialDelay?
 
     struct InitialDelay {
-        /// What is left of the time that it may be prolonged by.
-        var leftMilliseconds: Int64
+        /// The moment until which it may be prolonged, monotonic milliseconds.
+        let latest: Int64
         /// A member joined while it ran: it is prolonged.
         var newMemberAdded = false
     }
@@ -34,10 +34,26 @@ final class Group {
     /// By producer id: offsets that become visible when its transaction commits.
     var pendingOffsets: [Int64: [TopicPartition: StoredOffset]] = [:]
     private var nextOrder: UInt64 = 0
+    /// Bytes of all that the members brought.
+    private(set) var memberBytes = 0
+    private let usage: GroupUsage
+    /// What of it is in `usage`.
+    private var countedBytes = 0
     /// How many members support each protocol.
     private var supporters: [String: Int] = [:]
 
-    init(_ groupID: String) { self.groupID = groupID }
+    init(_ groupID: String, _ usage: GroupUsage) {
+        self.groupID = groupID
+        self.usage = usage
+    }
+
+    deinit { usage.bytes -= countedBytes }
+
+    private func countBytes() {
+        let bytes = memberBytes + pendingMembers.count * GroupUsage.pendingMemberBytes
+        usage.bytes += bytes - countedBytes
+        countedBytes = bytes
+    }
 
     /// An offset with its place in the order of all commits of the group. A transaction's offset keeps the place at which it
     /// was sent, so a commit that was made after it is not undone when the transaction completes.
@@ -66,6 +82,7 @@ final class Group {
         member.order = nextOrder
         nextOrder += 1
         members[member.memberID] = member
+        memberBytes += member.byteCount
         count(member.protocols, 1)
         if let instance = member.groupInstanceID { staticMembers[instance] = member.memberID }
         pendingMembers.remove(member.memberID)
@@ -75,8 +92,11 @@ final class Group {
     func update(_ memberID: String, _ change: (inout GroupMember) -> Void) {
         guard var member = members.removeValue(forKey: memberID) else { return }
         let before = member.protocols
+        memberBytes -= member.byteCount
         change(&member)
+        memberBytes += member.byteCount
         members[memberID] = member
+        countBytes()
         if member.protocols != before {
             count(before, -1)
             count(member.protocols, 1)
@@ -87,6 +107,8 @@ final class Group {
         pendingMembers.remove(memberID)
         pendingSyncMembers.remove(memberID)
         guard let member = members.removeValue(forKey: memberID) else { return }
+        memberBytes -= member.byteCount
+        countBytes()
         count(member.protocols, -1)
         if let instance = member.groupInstanceID, staticMembers[instance] == memberID { staticMembers[instance] = nil }
         if isLeader(memberID) { leaderID = membersInOrder.first?.memberID }
@@ -95,7 +117,10 @@ final class Group {
     /// Gives a static member a new id: whoever uses the old one is fenced.
     func replaceStaticMember(_ instance: String, with newID: String) {
         guard let oldID = staticMembers[instance], var member = members.removeValue(forKey: oldID) else { return }
+        memberBytes -= member.byteCount
         member.memberID = newID
+        memberBytes += member.byteCount
+        countBytes()
         members[newID] = member
         staticMembers[instance] = newID
         if isLeader(oldID) { leaderID = newID }
@@ -151,14 +176,15 @@ final class Group {
         }
     }
 
-    /// Whether a member consumes `topic`; true when that cannot be known.
-    func isSubscribed(to topic: String) -> Bool {
-        guard protocolType == ConsumerSubscription.protocolType, let protocolName else { return true }
+    /// The topics that members consume; nil when that cannot be known.
+    var subscribedTopics: Set<String>? {
+        guard protocolType == ConsumerSubscription.protocolType, let protocolName else { return nil }
+        var subscribed: Set<String> = []
         for member in members.values {
-            guard let topics = ConsumerSubscription.topics(member.metadata(for: protocolName)) else { return true }
-            if topics.contains(topic) { return true }
+            guard let topics = ConsumerSubscription.topics(member.metadata(for: protocolName)) else { return nil }
+            subscribed.formUnion(topics)
         }
-        return false
+        return subscribed
     }
 
     // MARK: Offsets

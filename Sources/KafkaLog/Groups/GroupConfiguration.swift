@@ -13,7 +13,9 @@ package struct GroupConfiguration: Hashable, Sendable {
     package var maximumMembers = 1_000
     /// Groups kept at a time, counting those with nothing but offsets.
     package var maximumGroups = 100_000
-    /// Bytes of all protocols (names and metadata) of one member.
+    /// Bytes of what the members of all groups bring. Beyond it there are no new members.
+    package var maximumMemoryBytes = 256 << 20
+    /// Bytes of all protocols (names and metadata, and 64 for each) of one member.
     package var maximumMemberMetadataBytes = 1 << 20
     /// Bytes of a group's journal entry: all members with their metadata and assignments.
     package var maximumGroupRecordBytes = 16 << 20

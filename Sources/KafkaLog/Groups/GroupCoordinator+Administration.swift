@@ -16,6 +16,9 @@ extension GroupCoordinator {
             })
     }
 
+    /// Whether there is such a group, be it with nothing but offsets.
+    package func knows(groupID: String) -> Bool { groups[groupID] != nil }
+
     /// ListGroups: all of them, by group id. The filters of the request are the caller's.
     package func list() -> [GroupListing] {
         groups.values

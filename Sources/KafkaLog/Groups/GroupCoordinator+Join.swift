@@ -28,7 +28,7 @@ extension GroupCoordinator {
     private func check(_ request: JoinGroupRequest) throws(GroupError) {
         let sessionTimeouts = configuration.minimumSessionTimeoutMilliseconds...configuration.maximumSessionTimeoutMilliseconds
         guard sessionTimeouts.contains(request.sessionTimeoutMilliseconds) else { throw .invalidSessionTimeout }
-        let bytes = request.protocols.reduce(0) { $0 + $1.name.utf8.count + $1.metadata.count }
+        let bytes = request.protocols.reduce(0) { $0 + $1.byteCount }
         guard bytes <= configuration.maximumMemberMetadataBytes, request.rebalanceTimeoutMilliseconds >= 0 else {
             throw .invalidRequest
         }
@@ -36,11 +36,14 @@ extension GroupCoordinator {
 
     /// During a rebalance those who have joined count, so that whoever comes last is turned away.
     private func hasRoom(_ group: Group, _ request: JoinGroupRequest) -> Bool {
+        if request.memberID.isEmpty, let instance = request.groupInstanceID, group.staticMembers[instance] != nil { return true }
+        if !group.has(request.memberID), isFull || usage.bytes > configuration.maximumMemoryBytes { return false }
+        // The leader is told of what all brought, and it has to fit into one journal entry.
+        let before = group.members[request.memberID]?.protocols.reduce(0) { $0 + $1.byteCount } ?? 0
+        let after = request.protocols.reduce(0) { $0 + $1.byteCount }
+        if after > before, group.memberBytes + after - before > configuration.maximumGroupRecordBytes { return false }
         let limit = configuration.maximumMembers
-        if request.memberID.isEmpty {
-            if let instance = request.groupInstanceID, group.staticMembers[instance] != nil { return true }
-            if request.requiresKnownMemberID && group.pendingMembers.count >= limit { return false }
-        }
+        if request.memberID.isEmpty, request.requiresKnownMemberID, group.pendingMembers.count >= limit { return false }
         switch group.state {
         case .empty, .dead: return true
         case .preparingRebalance:
@@ -57,7 +60,8 @@ extension GroupCoordinator {
         guard group.supports(protocolType: request.protocolType, request.protocols) else {
             return refuse(token, .inconsistentGroupProtocol, memberID: "", &actions)
         }
-        let memberID = newMemberID(request.groupInstanceID ?? request.clientID)
+        // A name may be as long as a member id: with what is added it would be too long to be written.
+        let memberID = newMemberID(String((request.groupInstanceID ?? request.clientID).unicodeScalars.prefix(Self.memberIDPrefix)))
         if let instance = request.groupInstanceID {
             if group.staticMembers[instance] != nil {
                 returnStaticMember(group, instance, memberID, request, token, now, &actions)
@@ -214,6 +218,9 @@ extension GroupCoordinator {
     func refuse(_ token: RequestToken, _ error: GroupError, memberID: String, _ actions: inout [GroupAction]) {
         actions.append(.reply(token, .joinGroup(JoinGroupResult(error: error, memberID: memberID))))
     }
+
+    /// Characters (Unicode scalars) of the client's name in the id of a member.
+    private static var memberIDPrefix: Int { 255 }
 
     /// Kafka's form: what the client is called, and a UUID.
     private func newMemberID(_ prefix: String) -> String {

@@ -15,7 +15,7 @@ extension GroupCoordinator {
             extendSession(group, request.memberID, now)
 
             var records: [CoordinatorRecord] = []
-            let results = store(request, now) { partition, offset in
+            let results = store(request, now, isKnown: { group.offsets[$0] != nil }) { partition, offset in
                 group.offsets[partition] = offset
                 records.append(GroupRecordFormat.committed(group.groupID, partition, offset))
             }
@@ -39,9 +39,9 @@ extension GroupCoordinator {
         }
     }
 
-    /// Hands every acceptable offset of the request to `keep`.
+    /// Hands every acceptable offset of the request to `keep`. `isKnown`: there is an offset already that it takes the place of.
     func store(
-        _ request: OffsetCommitRequest, _ now: CoordinatorTime, _ keep: (TopicPartition, Group.StoredOffset) -> Void
+        _ request: OffsetCommitRequest, _ now: CoordinatorTime, isKnown: (TopicPartition) -> Bool, _ keep: (TopicPartition, Group.StoredOffset) -> Void
     ) -> [PartitionResult] {
         request.offsets.map { offset in
             guard offset.metadata.utf8.count <= configuration.maximumOffsetMetadataBytes else {
@@ -50,6 +50,7 @@ extension GroupCoordinator {
             let committed = CommittedOffset(
                 offset: offset.offset, leaderEpoch: offset.leaderEpoch, metadata: offset.metadata,
                 commitTimestamp: now.wallMilliseconds)
+            guard !isFull || isKnown(offset.partition) else { return PartitionResult(partition: offset.partition, error: .policyViolation) }
             keep(offset.partition, Group.StoredOffset(committed: committed, sequence: nextSequence))
             nextSequence += 1
             return PartitionResult(partition: offset.partition, error: .none)
@@ -91,7 +92,10 @@ extension GroupCoordinator {
             try check(groupID: groupID)
             guard let group = groups[groupID] else { throw .groupIDNotFound }
             if group.state != .empty && group.protocolType != ConsumerSubscription.protocolType { throw .nonEmptyGroup }
-            let isFree = { (partition: TopicPartition) in group.state == .empty || !group.isSubscribed(to: partition.topic) }
+            let subscribed = group.subscribedTopics
+            let isFree = { (partition: TopicPartition) in
+                group.state == .empty || !(subscribed?.contains(partition.topic) ?? true)
+            }
             let records = removeOffsets(group, partitions.filter(isFree))
             if !records.isEmpty { actions.append(.persist(records)) }
             result.partitions = partitions.map {
@@ -119,11 +123,12 @@ extension GroupCoordinator {
     /// Forgets offsets, those of transactions in flight too.
     func removeOffsets(_ group: Group, _ partitions: [TopicPartition]) -> [CoordinatorRecord] {
         var records: [CoordinatorRecord] = []
+        let producers = group.pendingOffsets.keys.sorted()
         for partition in partitions {
             if group.offsets.removeValue(forKey: partition) != nil {
                 records.append(GroupRecordFormat.committed(group.groupID, partition, nil))
             }
-            for producerID in group.pendingOffsets.keys.sorted() {
+            for producerID in producers {
                 guard group.pendingOffsets[producerID]?.removeValue(forKey: partition) != nil else { continue }
                 records.append(GroupRecordFormat.pending(group.groupID, producerID: producerID, partition, nil))
                 if group.pendingOffsets[producerID]?.isEmpty == true { group.pendingOffsets[producerID] = nil }

@@ -20,7 +20,7 @@ extension GroupCoordinator {
         let rebalanceTimeout = group.rebalanceTimeoutMilliseconds
         let delay = Int64(configuration.initialRebalanceDelayMilliseconds)
         if wasEmpty && delay > 0 {
-            group.initialDelay = Group.InitialDelay(leftMilliseconds: max(rebalanceTimeout - delay, 0))
+            group.initialDelay = Group.InitialDelay(latest: now.monotonicMilliseconds &+ max(rebalanceTimeout, delay))
             timers.set(.join(groupID: group.groupID), at: now.monotonicMilliseconds &+ delay)
         } else if wasEmpty {
             // Nobody else is known who could come; ids that were given out and not used yet join the next generation.
@@ -41,12 +41,11 @@ extension GroupCoordinator {
 
     func joinTimedOut(_ group: Group, _ now: CoordinatorTime, _ actions: inout [GroupAction]) {
         guard group.state == .preparingRebalance else { return }
-        if var delay = group.initialDelay, delay.newMemberAdded, delay.leftMilliseconds > 0 {
-            let more = min(Int64(configuration.initialRebalanceDelayMilliseconds), delay.leftMilliseconds)
-            delay.leftMilliseconds -= more
+        if var delay = group.initialDelay, delay.newMemberAdded, delay.latest > now.monotonicMilliseconds {
             delay.newMemberAdded = false
             group.initialDelay = delay
-            timers.set(.join(groupID: group.groupID), at: now.monotonicMilliseconds &+ more)
+            let next = now.monotonicMilliseconds &+ Int64(configuration.initialRebalanceDelayMilliseconds)
+            timers.set(.join(groupID: group.groupID), at: min(next, delay.latest))
         } else {
             completeJoin(group, now, &actions)
         }

@@ -14,7 +14,7 @@ extension GroupCoordinator {
     package func restore(_ record: CoordinatorRecord) throws(CoordinatorRecordError) {
         switch try GroupRecordFormat.decode(record) {
         case .group(let stored):
-            let group = Group(stored.groupID)
+            let group = Group(stored.groupID, usage)
             if let old = groups[stored.groupID] {
                 group.offsets = old.offsets
                 group.pendingOffsets = old.pendingOffsets
@@ -29,7 +29,7 @@ extension GroupCoordinator {
             groups[stored.groupID] = group
         case .noGroup(let groupID):
             guard let old = groups.removeValue(forKey: groupID), !old.offsets.isEmpty || !old.pendingOffsets.isEmpty else { break }
-            let group = Group(groupID)
+            let group = Group(groupID, usage)
             group.offsets = old.offsets
             group.pendingOffsets = old.pendingOffsets
             groups[groupID] = group
@@ -44,7 +44,7 @@ extension GroupCoordinator {
     }
 
     private func restored(_ groupID: String, _ offset: Group.StoredOffset?, _ apply: (Group) -> Void) {
-        let group = groups[groupID] ?? Group(groupID)
+        let group = groups[groupID] ?? Group(groupID, usage)
         apply(group)
         if let offset { nextSequence = max(nextSequence, offset.sequence &+ 1) }
         groups[groupID] = group

@@ -15,7 +15,7 @@ extension GroupCoordinator {
             if !request.memberID.isEmpty { extendSession(group, request.memberID, now) }
 
             var records: [CoordinatorRecord] = []
-            let results = store(request, now) { partition, offset in
+            let results = store(request, now, isKnown: { group.offsets[$0] != nil }) { partition, offset in
                 group.pendingOffsets[producerID, default: [:]][partition] = offset
                 records.append(GroupRecordFormat.pending(group.groupID, producerID: producerID, partition, offset))
             }

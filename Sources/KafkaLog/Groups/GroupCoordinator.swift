@@ -19,6 +19,10 @@ package final class GroupCoordinator {
     var random: any RandomNumberGenerator
     var groups: [String: Group] = [:]
     var timers = DeadlineQueue<Timer>()
+    /// What the members of all groups take in memory.
+    let usage = GroupUsage()
+    /// The journal has no room for more: what is there goes on, there are no new groups, members and partitions with offsets.
+    package var isFull = false
     /// The order of offset commits; see `Group.StoredOffset`.
     var nextSequence: UInt64 = 0
 
@@ -72,8 +76,8 @@ package final class GroupCoordinator {
     /// The group, made when there is none.
     func groupOrNew(_ groupID: String) throws(GroupError) -> Group {
         if let group = groups[groupID] { return group }
-        guard groups.count < configuration.maximumGroups else { throw .policyViolation }
-        let group = Group(groupID)
+        guard groups.count < configuration.maximumGroups, !isFull else { throw .policyViolation }
+        let group = Group(groupID, usage)
         groups[groupID] = group
         return group
     }

@@ -13,6 +13,7 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case syncGroup = 14
     case describeGroups = 15
     case listGroups = 16
+    case saslHandshake = 17
     case apiVersions = 18
     case createTopics = 19
     case deleteTopics = 20
@@ -22,15 +23,21 @@ package enum ApiKey: Int16, CaseIterable, Hashable, Sendable {
     case addPartitionsToTransaction = 24
     case addOffsetsToTransaction = 25
     case endTransaction = 26
+    case writeTransactionMarkers = 27
     case transactionOffsetCommit = 28
     case describeConfigs = 32
+    case alterConfigs = 33
+    case describeLogDirs = 35
+    case saslAuthenticate = 36
     case createPartitions = 37
     case deleteGroups = 42
     case incrementalAlterConfigs = 44
     case offsetDelete = 47
     case describeCluster = 60
+    case describeProducers = 61
     case describeTransactions = 65
     case listTransactions = 66
+    case describeTopicPartitions = 75
 }
 
 extension ApiKey {
@@ -50,6 +57,7 @@ extension ApiKey {
         case .syncGroup: SyncGroupRequest.self
         case .describeGroups: DescribeGroupsRequest.self
         case .listGroups: ListGroupsRequest.self
+        case .saslHandshake: SaslHandshakeRequest.self
         case .apiVersions: ApiVersionsRequest.self
         case .createTopics: CreateTopicsRequest.self
         case .deleteTopics: DeleteTopicsRequest.self
@@ -59,19 +67,26 @@ extension ApiKey {
         case .addPartitionsToTransaction: AddPartitionsToTransactionRequest.self
         case .addOffsetsToTransaction: AddOffsetsToTransactionRequest.self
         case .endTransaction: EndTransactionRequest.self
+        case .writeTransactionMarkers: WriteTransactionMarkersRequest.self
         case .transactionOffsetCommit: TransactionOffsetCommitRequest.self
         case .describeConfigs: DescribeConfigsRequest.self
+        case .alterConfigs: AlterConfigsRequest.self
+        case .describeLogDirs: DescribeLogDirsRequest.self
+        case .saslAuthenticate: SaslAuthenticateRequest.self
         case .createPartitions: CreatePartitionsRequest.self
         case .deleteGroups: DeleteGroupsRequest.self
         case .incrementalAlterConfigs: IncrementalAlterConfigsRequest.self
         case .offsetDelete: OffsetDeleteRequest.self
         case .describeCluster: DescribeClusterRequest.self
+        case .describeProducers: DescribeProducersRequest.self
         case .describeTransactions: DescribeTransactionsRequest.self
         case .listTransactions: ListTransactionsRequest.self
+        case .describeTopicPartitions: DescribeTopicPartitionsRequest.self
         }
     }
 
-    /// The versions that are spoken.
+    /// The versions that are spoken. librdkafka up to 2.8 sends its records uncompressed to a broker that does not speak Produce 0
+    /// (KAFKA-18659), though it asks for a newer one.
     package var versions: ClosedRange<Int16> { request.versions }
 
     /// Whether `version` has compact lengths and tagged fields (KIP-482).

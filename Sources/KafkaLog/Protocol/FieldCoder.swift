@@ -120,6 +120,19 @@ extension FieldCoder {
         if let bytes { value = bytes }
     }
 
+    /// A structure that may be missing: a byte says whether it is there.
+    package mutating func field<Structure: WireStructure>(
+        _ value: inout Structure?, since: Int16 = 0, through: Int16 = .max
+    ) throws(CodecError) {
+        guard has(since, through) else { return }
+        var presence: Int8 = value == nil ? -1 : 1
+        try code(integer: &presence)
+        guard presence >= 0 else { return value = nil }
+        var structure = value ?? Structure()
+        try structure.codeElement(&self)
+        value = structure
+    }
+
     package mutating func field(_ value: inout Records, since: Int16 = 0, through: Int16 = .max) throws(CodecError) {
         if has(since, through) { try code(records: &value) }
     }

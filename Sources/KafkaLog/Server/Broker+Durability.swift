@@ -8,6 +8,7 @@ import KafkaLogTransactions
 enum DurableAction {
     case groupReply(RequestToken, GroupReply)
     case transactionReply(RequestToken, TransactionReply)
+    case offsetFetch(Reply<OffsetFetchRequest>, OffsetFetchResponse)
     case writeMarkers(TransactionMarkers)
     /// The group part of a transaction's markers.
     case markersOfGroups(PendingMarkers)
@@ -45,6 +46,7 @@ extension Broker {
 
     /// Takes up what the last process left undone. Once, before the first request.
     func startCoordinators() {
+        limitCoordinators()
         perform(groups.start(coordinatorTime))
         perform(transactions.start(coordinatorTime))
         // Offsets of transactions that nobody will end.
@@ -106,10 +108,13 @@ extension Broker {
             do throws(StorageError) {
                 let sequence = try journal.append(records.map { JournalEntry(key: $0.key, value: $0.value) })
                 persistence.didAppend(as: sequence)
-                hasUnflushedStorage = true
+                lookForSpace()
+                syncJournalSoon()
+                limitCoordinators()
             } catch {
                 if directory.failure != nil { return stopAcknowledging(error) }
                 if persistence.obstacle == nil {
+                    if error.isOutOfSpace { noteOutOfSpace(error.message) }
                     configuration.log(LogEvent(.error, "the coordinators' journal cannot be written; it is tried again", ["reason": error.message]))
                 }
                 persistence.obstacle = error.message
@@ -119,6 +124,38 @@ extension Broker {
         }
     }
 
+    /// What the coordinators keep is in memory and in the journal for as long as clients like.
+    func limitCoordinators() {
+        let isFull = journal.liveBytes > Int64(configuration.limits.coordinatorBytes)
+        guard isFull != groups.isFull else { return }
+        groups.isFull = isFull
+        transactions.isFull = isFull
+        guard isFull else { return }
+        configuration.log(
+            LogEvent(
+                .warning, "groups, their offsets and transactional ids take all the room they may; new ones are refused",
+                ["bytes": "\(journal.liveBytes)"]))
+    }
+
+    /// What somebody waits for goes to disk at the end of the turn, the rest with what comes next, or a little later: a sync of its own
+    /// for the end of a transaction would be in the way of the next one.
+    private func syncJournalSoon() {
+        if case .commit = configuration.fsync, whenDurable.isEmpty {
+            guard !isJournalSyncPlanned else { return }
+            isJournalSyncPlanned = true
+            timers.add(.journalSync, at: clock.now + Broker.journalSyncMilliseconds)
+        } else {
+            hasUnflushedStorage = true
+        }
+    }
+
+    func syncJournal() {
+        isJournalSyncPlanned = false
+        hasUnflushedStorage = true
+    }
+
+    private static var journalSyncMilliseconds: Int64 { 100 }
+
     private static var journalRetryMilliseconds: Int64 { 500 }
 
     func whenDurable(_ action: DurableAction) {
@@ -127,6 +164,7 @@ extension Broker {
             run(action)
         } else {
             whenDurable.append((persistence.last, action))
+            hasUnflushedStorage = true
         }
     }
 
@@ -142,6 +180,7 @@ extension Broker {
         switch action {
         case .groupReply(let token, let reply): answer(token, reply)
         case .transactionReply(let token, let reply): answer(token, reply)
+        case .offsetFetch(let reply, let response): answer(reply, response)
         case .writeMarkers(let markers): writeMarkers(markers)
         case .markersOfGroups(let pending):
             pending.waitsForGroups = false
@@ -161,6 +200,7 @@ extension Broker {
     private func fail(_ action: DurableAction) {
         switch action {
         case .groupReply(let token, _), .transactionReply(let token, _): fail(token)
+        case .offsetFetch(let reply, _): close(reply.connection, reason: Broker.cannotBecomeDurable)
         case .writeMarkers, .markersOfGroups: break
         }
     }
@@ -168,6 +208,8 @@ extension Broker {
     /// The client shall come again: to this broker after its restart.
     private func fail(_ token: RequestToken) {
         guard let reply = coordinatorReplies.removeValue(forKey: token) else { return }
-        close(reply.connection, reason: "the log directory is offline, its request cannot be made durable")
+        close(reply.connection, reason: Broker.cannotBecomeDurable)
     }
+
+    private static var cannotBecomeDurable: String { "the log directory is offline, its request cannot be made durable" }
 }

@@ -110,5 +110,6 @@ extension Broker {
         pending.isWaiting = false
         pendingMarkers[ObjectIdentifier(pending)] = nil
         perform(transactions.markersWritten(pending.markers.producer, coordinatorTime))
+        for write in markerWrites.removeValue(forKey: pending.markers.producer.producerID) ?? [] { didWriteMarkers(write) }
     }
 }

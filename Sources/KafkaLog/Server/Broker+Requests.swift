@@ -1,8 +1,11 @@
 import KafkaLogProtocol
+import KafkaLogStorage
 
 extension Broker {
     /// Reads one request and hands it to its handler. What cannot be read, or is not spoken, ends the connection.
     func handle(_ bytes: Bytes, of connection: Connection) throws(RequestError) {
+        connection.requestArrival = DurationHistogram.now
+        if let login = connection.login, login.sendsBareTokens { return take(token: bytes.array, .bare(connection.reserve()), connection) }
         let frame: RequestFrame
         do {
             frame = try RequestFrame(bytes)
@@ -17,6 +20,7 @@ extension Broker {
             guard api == .apiVersions else { throw .unsupportedVersion(api, header.version) }
             return answerUnsupportedApiVersions(header, connection)
         }
+        guard connection.isAuthenticated || api.isForStrangers else { throw .notAuthenticated(api) }
         do {
             try dispatch(frame, api, connection)
         } catch {
@@ -26,7 +30,7 @@ extension Broker {
 
     private func dispatch(_ frame: RequestFrame, _ api: ApiKey, _ connection: Connection) throws(CodecError) {
         switch api {
-        case .produce: produce(try frame.decode(ProduceRequest.self), frame.header, connection)
+        case .produce: try takeProduce(frame, connection)
         case .fetch: try take(frame, connection, fetch)
         case .listOffsets: try take(frame, connection, listOffsets)
         case .metadata: try take(frame, connection, metadata)
@@ -49,23 +53,51 @@ extension Broker {
         case .addPartitionsToTransaction: try take(frame, connection, addPartitionsToTransaction)
         case .addOffsetsToTransaction: try take(frame, connection, addOffsetsToTransaction)
         case .endTransaction: try take(frame, connection, endTransaction)
+        case .writeTransactionMarkers: try take(frame, connection, writeTransactionMarkers)
         case .transactionOffsetCommit: try take(frame, connection, transactionOffsetCommit)
         case .describeConfigs: try take(frame, connection, describeConfigs)
+        case .alterConfigs: try take(frame, connection, alterConfigs)
+        case .describeLogDirs: try take(frame, connection, describeLogDirs)
+        case .saslHandshake: try take(frame, connection, saslHandshake)
+        case .saslAuthenticate: try take(frame, connection, saslAuthenticate)
         case .createPartitions: try take(frame, connection, createPartitions)
         case .deleteGroups: try take(frame, connection, deleteGroups)
         case .incrementalAlterConfigs: try take(frame, connection, incrementalAlterConfigs)
         case .offsetDelete: try take(frame, connection, offsetDelete)
         case .describeCluster: try take(frame, connection, describeCluster)
+        case .describeProducers: try take(frame, connection, describeProducers)
         case .describeTransactions: try take(frame, connection, describeTransactions)
         case .listTransactions: try take(frame, connection, listTransactions)
+        case .describeTopicPartitions: try take(frame, connection, describeTopicPartitions)
         }
     }
 
-    private func take<Request: RequestMessage>(
+    private func take<Request: AuthorizedRequest>(
         _ frame: RequestFrame, _ connection: Connection, _ handler: (Request, Reply<Request>) -> Void
     ) throws(CodecError) {
-        let request = try frame.decode(Request.self)
-        handler(request, Reply(to: frame.header, on: connection))
+        var request = try frame.decode(Request.self)
+        let authorization = authorize(&request, frame.header, connection)
+        var reply = Reply<Request>(to: frame.header, on: connection)
+        switch authorization {
+        case .granted: break
+        case .filtered(let amend), .restricted(let amend): reply.amend = amend
+        case .refused(let response): return answer(reply, response)
+        }
+        handler(request, reply)
+    }
+
+    /// A Produce request may be one that gets no answer: then a refusal can only be told by closing the connection.
+    private func takeProduce(_ frame: RequestFrame, _ connection: Connection) throws(CodecError) {
+        var request = try frame.decode(ProduceRequest.self)
+        switch authorize(&request, frame.header, connection) {
+        case .granted: produce(request, frame.header, connection)
+        case .filtered(let amend), .restricted(let amend):
+            produce(request, frame.header, connection, amend: amend)
+            if request.acknowledgements == 0 { close(connection, reason: "a record without acknowledgement is not allowed") }
+        case .refused(let response):
+            if request.acknowledgements == 0 { return close(connection, reason: "a record without acknowledgement is not allowed") }
+            answer(Reply<ProduceRequest>(to: frame.header, on: connection), response)
+        }
     }
 }
 
@@ -75,6 +107,7 @@ enum RequestError: Error, CustomStringConvertible {
     case malformedBody(ApiKey, Int16, CodecError)
     case unknownApi(Int16)
     case unsupportedVersion(ApiKey, Int16)
+    case notAuthenticated(ApiKey)
 
     var description: String {
         switch self {
@@ -83,6 +116,7 @@ enum RequestError: Error, CustomStringConvertible {
         case .unknownApi(let key): "a request of the unknown kind \(key)"
         case .unsupportedVersion(let api, let version):
             "\(api) of version \(version); expected \(api.versions.lowerBound) to \(api.versions.upperBound)"
+        case .notAuthenticated(let api): "a \(api) request before it has logged in; expected SASL (see log.users of the daemon file)"
         }
     }
 }

@@ -5,7 +5,7 @@ extension Broker {
     var status: LogServerStatus {
         if let storageFailure { return .offline(reason: storageFailure.message) }
         if let failure = directory.failure { return .offline(reason: failure.message) }
-        if let obstacle = persistence.obstacle { return .notReady(reason: obstacle) }
+        if let obstacle = persistence.obstacle ?? outOfSpace { return .notReady(reason: obstacle) }
         return .ready
     }
 
@@ -13,26 +13,36 @@ extension Broker {
         var statistics = LogStatistics()
         statistics.recordsIn = counters.recordsIn
         statistics.bytesIn = counters.bytesIn
+        statistics.recordsOut = counters.recordsOut
         statistics.bytesOut = counters.bytesOut
         statistics.socketBytesIn = counters.socketBytesIn
         statistics.socketBytesOut = counters.socketBytesOut
         for (api, count) in counters.requests { statistics.requests["\(api)"] = count }
         statistics.malformedRequests = counters.malformedRequests
+        statistics.deniedRequests = counters.deniedRequests
+        statistics.failedAuthentications = counters.failedAuthentications
         statistics.connections = connections.count
         statistics.connectionsAccepted = counters.connectionsAccepted
         statistics.connectionsRefused = counters.connectionsRefused
         let syncs = directory.syncStatistics
-        statistics.fsyncs = syncs.fileSyncs
-        statistics.fsyncSeconds = Double(syncs.nanoseconds) / 1e9
+        statistics.fsyncDurations = syncs.durations
+        statistics.produceDurations = counters.produceDurations
+        statistics.fetchDurations = counters.fetchDurations
+        statistics.diskFullFailures = counters.diskFullFailures
+        statistics.isUsable = status.isReady
         for (state, count) in transactions.countByState() where [.ongoing, .prepareCommit, .prepareAbort].contains(state) {
             statistics.openTransactions += count
         }
         for (state, count) in groups.countByState() { statistics.groupsByState[state.rawValue] = count }
         for topic in directory.topics.values {
-            var entry = counters.topics[topic.name] ?? .init()
-            entry.partitions = Int(topic.partitionCount)
+            let counted = counters.topics[topic.name] ?? .init()
+            var entry = LogStatistics.Topic(
+                bytesIn: counted.bytesIn, bytesOut: counted.bytesOut, recordsIn: counted.recordsIn, recordsOut: counted.recordsOut,
+                partitions: Int(topic.partitionCount))
+            let atStart = bytesAtStart[topic.id] ?? []
             for index in 0..<topic.partitionCount {
-                entry.logBytes += partitions[TopicPartition(topic.name, index)]?.log.byteCount ?? 0
+                let unused = Int(index) < atStart.count ? atStart[Int(index)] : 0
+                entry.logBytes += partitions[TopicPartition(topic.name, index)]?.log.byteCount ?? unused
             }
             statistics.topics[topic.name] = entry
         }

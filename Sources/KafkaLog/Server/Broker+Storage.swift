@@ -29,7 +29,7 @@ extension Broker {
 
     /// A transaction that is open in a partition, and that the coordinator knows nothing of, would hold the last stable offset
     /// for ever. The journal can have lost its beginning only if nobody was told that it had begun.
-    private func endUnknownTransactions(_ state: PartitionState) {
+    func endUnknownTransactions(_ state: PartitionState) {
         for (producerID, firstOffset) in state.log.ongoingTransactions {
             guard !transactions.knows(producerID: producerID, .init(state.name.topic, state.name.partition)),
                 let epoch = state.log.epoch(ofProducer: producerID)
@@ -74,6 +74,7 @@ extension Broker {
             if let state = partitions[name] { markAdvanced(state) }
         }
         if !progress.journals.isEmpty { runDurableActions() }
+        logCompaction()
     }
 
     func stopAcknowledging(_ failure: StorageError) {
@@ -104,22 +105,64 @@ extension Broker {
         }
     }
 
-    func applyRetention(now: Int64) {
-        guard storageFailure == nil else { return }
+    /// Upkeep is done in small parts, between which requests have their turn.
+    private static var upkeepPart: Int { 200 }
+    var upkeepPauseMilliseconds: Int64 { 10 }
+    /// How often it is looked whether there is something to clean.
+    var compactionCheckMilliseconds: Int64 { min(15_000, Int64(configuration.retentionCheckMilliseconds)) }
+
+    /// A part of a round of retention. Whether the round is done.
+    func applyRetention() -> Bool {
+        guard storageFailure == nil else { return true }
+        defer {
+            hasUnflushedStorage = true
+            logRecovery()
+        }
         do throws(StorageError) {
-            try directory.applyRetention()
+            return try !directory.applyRetention(limit: Broker.upkeepPart)
         } catch {
             configuration.log(LogEvent(.error, "retention failed", ["reason": error.message]))
+            return true
         }
-        logRecovery()
     }
 
-    func checkpoint() {
+    func startCompaction() {
         guard storageFailure == nil else { return }
         do throws(StorageError) {
-            try directory.checkpoint()
+            try directory.startCompaction()
+        } catch {
+            configuration.log(LogEvent(.error, "the cleaner cannot be started", ["reason": error.message]))
+        }
+        logCompaction()
+    }
+
+    /// Says what passes of the cleaner did; goes on with the next partition when there is one.
+    private func logCompaction() {
+        for report in directory.drainCompactionReports() {
+            guard let failure = report.failure else {
+                configuration.log(
+                    LogEvent(
+                        .info, "partition cleaned",
+                        ["partition": "\(report.partition)", "bytes_before": "\(report.bytesRead)", "bytes_written": "\(report.bytesWritten)"]))
+                startCompaction()
+                continue
+            }
+            let message =
+                report.isUncleanable
+                ? "a partition cannot be cleaned; it is left as it is until a setting of its topic changes or the next start"
+                : "a partition could not be cleaned; it is tried again"
+            configuration.log(LogEvent(.error, message, ["partition": "\(report.partition)", "reason": failure.message]))
+        }
+    }
+
+    /// A part of a checkpoint. Whether it is done.
+    func checkpoint() -> Bool {
+        guard storageFailure == nil else { return true }
+        do throws(StorageError) {
+            return try !directory.checkpoint(limit: Broker.upkeepPart)
         } catch {
             configuration.log(LogEvent(.error, "a checkpoint of the logs failed", ["reason": error.message]))
+            return true
         }
     }
 

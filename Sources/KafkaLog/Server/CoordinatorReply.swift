@@ -18,6 +18,7 @@ enum CoordinatorReply {
     case addPartitions(Reply<AddPartitionsToTransactionRequest>, AddPartitionsToTransactionRequest)
     case addOffsets(Reply<AddOffsetsToTransactionRequest>)
     case endTransaction(Reply<EndTransactionRequest>)
+    case writeTransactionMarkers(Reply<WriteTransactionMarkersRequest>)
 
     var connection: Connection {
         switch self {
@@ -33,13 +34,15 @@ enum CoordinatorReply {
         case .addPartitions(let reply, _): reply.connection
         case .addOffsets(let reply): reply.connection
         case .endTransaction(let reply): reply.connection
+        case .writeTransactionMarkers(let reply): reply.connection
         }
     }
 }
 
 /// The topics and partitions of a commit in the order of the request, each with the error that is known already.
 struct OffsetCommitOutline {
-    var topics: [(name: String, partitions: [(index: Int32, errorCode: ErrorCode)])] = []
+    /// The name is empty for a topic that is not known.
+    var topics: [(name: String, id: WireUUID, partitions: [(index: Int32, errorCode: ErrorCode)])] = []
 
     /// Puts in what the coordinator says of the others.
     mutating func merge(_ results: [PartitionResult]) {

@@ -20,6 +20,9 @@ package final class LogServer: Sendable {
     /// The port that clients connect to.
     package let port: UInt16
     package let configuration: LogServerConfiguration
+    /// How clients on this machine get in where others have to log in; nil unless the configuration asks for it. While the
+    /// server runs it is also in a file of the log's directory, see `InternalAccess(directory:)`.
+    package let internalAccess: InternalAccess?
     /// Kafka's cluster id: 22 characters.
     package let clusterID: String
 
@@ -43,12 +46,19 @@ package final class LogServer: Sendable {
         } catch {
             throw .system(error)
         }
-        let listener = try Listener(
-            host: configuration.host, port: configuration.port, loopbackOnly: !configuration.allowsRemoteClients)
-        self.port = listener.port
+        let security = configuration.security
+        let mayLeaveLoopback = configuration.isInsecure || (security.tls != nil && security.authenticates)
+        let socket = try Listener(host: configuration.host, port: configuration.port, loopbackOnly: !mayLeaveLoopback)
+        self.port = socket.port
+        let ready = try ListenerSecurity(security, isLoopback: socket.isLoopback)
+        let listener = BrokerListener(socket, advertised: configuration.advertised, host: configuration.host, security: ready)
+        let (internalListener, internalAccess) =
+            configuration.hasInternalListener ? try InternalAccess.open() : (nil, nil)
+        self.internalAccess = internalAccess
         self.configuration = configuration
         self.mailbox = mailbox
-        let broker = try Broker(configuration: configuration, clock: BrokerClock(), listener: listener, mailbox: mailbox)
+        let broker = try Broker(
+            configuration: configuration, clock: BrokerClock(), listener: listener, internalListener: internalListener, mailbox: mailbox)
         self.clusterID = broker.directory.clusterID
         self.state = Mutex(State(unstarted: BrokerHandover(broker)))
     }
@@ -58,6 +68,12 @@ package final class LogServer: Sendable {
     /// Starts the broker's thread. A second call, or one after `stop`, does nothing.
     package func start() throws(LogServerError) {
         guard let handover = state.withLock({ $0.unstarted.take() }) else { return }
+        do throws(SocketError) {
+            try internalAccess?.write(toDirectory: configuration.directory)
+        } catch {
+            handover.shutDown()
+            throw .system(error)
+        }
         mailbox.open()
         do {
             let thread = try BrokerThread(handover)
@@ -74,7 +90,8 @@ package final class LogServer: Sendable {
                 .info, "the log is ready",
                 [
                     "listen": "\(configuration.host):\(port)", "directory": configuration.directory, "fsync": "\(configuration.fsync)",
-                    "cluster": clusterID,
+                    "cluster": clusterID, "tls": "\(configuration.security.tls != nil)",
+                    "clients": configuration.security.authenticates ? "authenticated" : "anybody",
                 ]))
     }
 
@@ -83,6 +100,7 @@ package final class LogServer: Sendable {
     package func stop() {
         let (unstarted, thread) = state.withLock { ($0.unstarted.take(), $0.thread.take()) }
         guard unstarted != nil || thread != nil else { return }
+        if internalAccess != nil { InternalAccess.remove(fromDirectory: configuration.directory) }
         if let last = ask({ $0.statistics() }) { state.withLock { $0.lastStatistics = last } }
         unstarted?.shutDown()
         if let thread {

@@ -44,6 +44,8 @@ final class ParkedFetch {
     let reply: Reply<FetchRequest>
     let request: FetchRequest
     let partitions: [PartitionState]
+    /// When it began to wait, nanoseconds of the monotonic clock.
+    let parkedAt = DurationHistogram.now
     var isParked = true
 
     init(id: UInt64, reply: Reply<FetchRequest>, request: FetchRequest, partitions: [PartitionState]) {

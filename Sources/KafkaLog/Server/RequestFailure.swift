@@ -5,6 +5,8 @@ import KafkaLogStorage
 struct RequestFailure: Error {
     let code: ErrorCode
     let message: String
+    /// The log's device has no room.
+    var isOutOfSpace = false
 
     init(_ code: ErrorCode, _ message: String) {
         self.code = code
@@ -13,6 +15,7 @@ struct RequestFailure: Error {
 
     init(_ error: StorageError) {
         self.init(error.errorCode, error.message)
+        isOutOfSpace = error.isOutOfSpace
     }
 
     /// Runs a call of the storage; its refusal becomes the request's.

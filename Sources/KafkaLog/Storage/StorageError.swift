@@ -24,6 +24,8 @@ package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible 
     package let code: Code
     /// What was expected, what came, where, and what to do; for logs and error messages.
     package let message: String
+    /// The device has no room, or the quota is used up: the same may succeed once there is.
+    package internal(set) var isOutOfSpace = false
 
     package init(_ code: Code, _ message: String) {
         self.code = code

@@ -28,7 +28,7 @@ extension TransactionCoordinator {
             throw .invalidTransactionTimeout
         }
         guard var transaction = transactions[id] else {
-            guard transactions.count < configuration.maximumTransactionalIDs else { throw .policyViolation }
+            guard transactions.count < configuration.maximumTransactionalIDs, !isFull else { throw .policyViolation }
             // A producer that presents an id which was forgotten here gets a new one, as in Kafka.
             let producer = ProducerIDAndEpoch(producerID: try newProducerID(&actions), epoch: 0)
             store(

@@ -21,6 +21,25 @@ extension TransactionCoordinator {
         prepare(transaction, commit: false, now, &actions)
     }
 
+    /// WriteTxnMarkers of an administrator, for a transaction that `knows(producerID:_:)` knows: aborts all of it under a new epoch.
+    /// It has ended when `markersWritten` is called for it; asked again until then, there is nothing more to do.
+    /// - Throws: INVALID_PRODUCER_EPOCH for an epoch that is not the transaction's, CONCURRENT_TRANSACTIONS when it is being committed.
+    package func abort(_ producer: ProducerIDAndEpoch, _ now: CoordinatorTime) throws(TransactionError) -> [TransactionAction] {
+        guard let id = transactionalIDs[producer.producerID], let transaction = transactions[id] else {
+            throw .invalidProducerIDMapping
+        }
+        var actions: [TransactionAction] = []
+        switch transaction.state {
+        case .ongoing:
+            guard producer.epoch == transaction.producer.epoch else { throw .invalidProducerEpoch }
+            fence(transaction, lastEpoch: -1, now, &actions)
+        case .prepareAbort: break
+        case .prepareCommit: throw .concurrentTransactions
+        case .empty, .completeCommit, .completeAbort: throw .invalidTransactionState
+        }
+        return actions
+    }
+
     func markers(_ transaction: Transaction) -> TransactionMarkers {
         TransactionMarkers(
             producer: transaction.producer, coordinatorEpoch: configuration.coordinatorEpoch,

@@ -36,7 +36,7 @@ extension TransactionCoordinator {
             let isNew = transaction.state != .ongoing
             if isNew || !transaction.groups.contains(groupID) {
                 transaction.begin(now)
-                guard transaction.groups.count < configuration.maximumGroupsPerTransaction else { throw .policyViolation }
+                guard transaction.groups.count < configuration.maximumGroupsPerTransaction, !isFull else { throw .policyViolation }
                 transaction.groups.insert(groupID)
                 extend(transaction, isNew: isNew, now, &actions)
             }

@@ -24,6 +24,8 @@ package final class TransactionCoordinator {
     /// Transactional ids whose EndTxn waits for its markers.
     var waitingEnds: [String: RequestToken] = [:]
     var timers = DeadlineQueue<Timer>()
+    /// The journal has no room for more: what is there goes on, there are no new transactional ids and no more groups in a transaction.
+    package var isFull = false
 
     enum Timer: Hashable {
         case transaction(String)

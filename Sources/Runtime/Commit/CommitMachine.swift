@@ -46,6 +46,8 @@ package struct CommitMachine: Sendable {
         /// The delta id that Kafka's committed offset carries, by task; nil where there is none.
         case settled([TaskID: DeltaID?])
         case settleFailed(String)
+        /// The committed offset carries a delta that is neither the epoch's nor the one before it.
+        case overtaken(String)
         case published
         case publishFailed(String)
         /// The time of a back-off is over.
@@ -177,6 +179,10 @@ package struct CommitMachine: Sendable {
 
         case (.doing(.settle), .settled(let committed)):
             return tasks.isEmpty ? finish() : settle(committed)
+        case (.doing(.settle), .overtaken(let reason)):
+            if tasks.isEmpty { return finish() }
+            phase = .ended
+            return [.recover(reason)]
         case (.doing(.settle), .settleFailed(let reason)):
             return backOff(.settle, reason)
 

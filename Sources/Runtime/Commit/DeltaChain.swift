@@ -9,18 +9,19 @@ struct DeltaChain: Sendable {
 
     /// After a flush at the latest, so that neither memory nor a recovery has to bear more.
     static let bytesMax = 128 << 20
-    static let linksMax = 1_000
 
     let job: String
     let task: TaskID
+    private let linksMax: Int
     /// The newest committed delta.
     private(set) var tip: DeltaReference?
     private(set) var unflushed: [Link]
     var isFlushing = false
 
-    init(job: String, task: TaskID, tip: DeltaReference?, unflushed: [Link]) {
+    init(job: String, task: TaskID, tip: DeltaReference?, unflushed: [Link], linksMax: Int) {
         self.job = job
         self.task = task
+        self.linksMax = linksMax
         self.tip = tip
         self.unflushed = unflushed
     }
@@ -47,7 +48,7 @@ struct DeltaChain: Sendable {
     }
 
     var wantsFlush: Bool {
-        !isFlushing && (unflushed.count >= Self.linksMax || unflushed.reduce(0) { $0 + $1.bytes } >= Self.bytesMax)
+        !isFlushing && (unflushed.count >= linksMax || unflushed.reduce(0) { $0 + $1.bytes } >= Self.bytesMax)
     }
 
     /// The home is complete up to `reference`.

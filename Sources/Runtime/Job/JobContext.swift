@@ -6,17 +6,36 @@ import Synchronization
 import Telemetry
 
 /// What all sessions of a job share.
-struct JobContext: Sendable {
-    let plan: JobPlan
-    let settings: RuntimeSettings
+package struct JobContext: Sendable {
+    package let plan: JobPlan
+    package let settings: RuntimeSettings
     let mode: RunMode
     let client: ClientConfiguration
     let board: JobStatusBoard
     let metrics: JobMetrics
     let registry: MetricsRegistry
     let log: Log
-    let requests: JobRequests
+    package let requests: JobRequests
     let homeCache: HomeCache
+    let surroundings: any Surroundings
+
+    package init(
+        plan: JobPlan, settings: RuntimeSettings, mode: RunMode, client: ClientConfiguration, board: JobStatusBoard,
+        metrics: JobMetrics, registry: MetricsRegistry, log: Log, requests: JobRequests, homeCache: HomeCache,
+        surroundings: any Surroundings
+    ) {
+        self.plan = plan
+        self.settings = settings
+        self.mode = mode
+        self.client = client
+        self.board = board
+        self.metrics = metrics
+        self.registry = registry
+        self.log = log
+        self.requests = requests
+        self.homeCache = homeCache
+        self.surroundings = surroundings
+    }
 
     /// Where the local state of a task is.
     func localDirectory(_ task: TaskID) -> String { "\(settings.stateDirectory)/\(plan.name)/\(task.name)" }
@@ -27,7 +46,7 @@ struct JobContext: Sendable {
 }
 
 /// What other threads ask of a job's thread.
-final class JobRequests: @unchecked Sendable {
+package final class JobRequests: @unchecked Sendable {
     // Unchecked: everything below is only touched while `condition` is locked.
     private let condition = NSCondition()
     private var stop = false
@@ -36,19 +55,21 @@ final class JobRequests: @unchecked Sendable {
     private var waiting: [Mailbox<Int>] = []
     private var wake: (@Sendable () -> Void)?
 
+    package init() {}
+
     /// Ends the waits of the job's thread; set while it may be waiting for its consumer.
     var wakeUp: (@Sendable () -> Void)? {
         get { condition.withLock { wake } }
         set { condition.withLock { wake = newValue } }
     }
 
-    var isStopRequested: Bool { condition.withLock { stop } }
+    package var isStopRequested: Bool { condition.withLock { stop } }
 
     /// The time is over in which a stop may still wait for its last commit.
     var isGraceOver: Bool { condition.withLock { stopsAt.map { $0 < Date() } ?? false } }
 
     /// Commit a last time and stop; give that up after `grace`.
-    func requestStop(grace: TimeInterval) {
+    package func requestStop(grace: TimeInterval) {
         let wake = condition.withLock {
             stop = true
             stopsAt = min(stopsAt ?? .distantFuture, Date(timeIntervalSinceNow: grace))
@@ -58,7 +79,7 @@ final class JobRequests: @unchecked Sendable {
         wake?()
     }
 
-    func requestCommit() {
+    package func requestCommit() {
         condition.withLock { commit = true }
     }
 

@@ -1,7 +1,7 @@
 import Telemetry
 
 /// The metrics of a job that are counted at its commits: what they say has been committed.
-struct JobMetrics: Sendable {
+package struct JobMetrics: Sendable {
     private let registry: MetricsRegistry
     private let job: String
     let commits: Counter
@@ -12,7 +12,7 @@ struct JobMetrics: Sendable {
     let recoveryDuration: Histogram
     let latency: Histogram
 
-    init(_ registry: MetricsRegistry, job: String) {
+    package init(_ registry: MetricsRegistry, job: String) {
         self.registry = registry
         self.job = job
         let labels: MetricLabels = ["job": job]

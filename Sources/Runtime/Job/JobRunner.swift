@@ -28,7 +28,8 @@ package final class JobRunner: Sendable {
             })
         context = JobContext(
             plan: plan, settings: settings, mode: mode, client: client, board: board, metrics: JobMetrics(metrics, job: plan.name),
-            registry: metrics, log: log, requests: JobRequests(), homeCache: homeCache)
+            registry: metrics, log: log, requests: JobRequests(), homeCache: homeCache,
+            surroundings: LiveSurroundings())
         self.onEnd = onEnd
     }
 

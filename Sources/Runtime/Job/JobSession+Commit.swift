@@ -50,10 +50,8 @@ extension JobSession {
         case .publish(let epoch):
             return publish(epoch)
         case .release(let tasks), .drop(let tasks):
-            if case .drop = action {
-                for worker in workers { worker.send(.drop(tasks)) }
-            }
-            for task in tasks { forget(task) }
+            if case .drop = action { try drop(tasks) }
+            for task in tasks.sorted() { forget(task) }
             return nil
         case .backOff(let reason):
             try backOff(reason)
@@ -69,7 +67,7 @@ extension JobSession {
     }
 
     private func freeze(_ epoch: Int, _ releasing: Set<TaskID>) throws(RuntimeFailure) -> [CommitMachine.FrozenTask] {
-        epochStart = .now
+        epochStart = clock.now()
         let reply = Mailbox<WorkerReply>()
         // A stop takes every task with it, so that nothing is read that is not committed.
         let all = context.requests.isStopRequested || rollsAll ? Set(owned.keys) : releasing
@@ -88,7 +86,7 @@ extension JobSession {
                     answers += 1
                     for content in tasks {
                         frozen[content.task] = PreparedTask(
-                            content: content, delta: DeltaReference(epoch: epoch, id: UInt64.random(in: 1...UInt64.max)))
+                            content: content, delta: DeltaReference(epoch: epoch, id: context.surroundings.makeDeltaID()))
                     }
                 }
             }
@@ -105,7 +103,7 @@ extension JobSession {
                     for (number, rows) in task.content.rolled.enumerated() {
                         let names = FilePublisher.names(
                             rows, job: plan.name, task: id, epoch: epoch, delta: task.delta.id, number: number)
-                        task.files.append(try FilePublisher.stage(rows, as: names))
+                        task.files.append(try files.stage(rows, as: names))
                     }
                 }
                 let header = header(of: task, parent: owner.chain.tip)
@@ -152,21 +150,23 @@ extension JobSession {
                 for output in task.content.outputs {
                     try producer.produce(output.records, topic: output.topic, timeout: .seconds(30))
                 }
-                for letter in task.content.deadLetters { try produce(letter) }
+                for letter in task.content.deadLetters { try producer.produce(letter, topic: plan.deadLetter.topic) }
             }
             let offsets = tasks.map {
                 OffsetToCommit(
                     partition: $0.content.partition, offset: $0.content.position,
                     metadata: CommitMetadata(epoch: epoch, delta: $0.delta.id).text)
             }
-            try producer.sendOffsets(offsets, group: try consumer.groupMetadata(), timeout: .seconds(30))
+            try producer.sendOffsets(offsets, of: consumer, timeout: .seconds(30))
             try producer.commit(timeout: .seconds(30))
             return .committed
         } catch {
             context.metrics.commitFailures.add()
             let reason = "epoch \(epoch): \(error)"
             context.log.warn("a commit failed", ["epoch": .integer(epoch), "error": .string("\(error)")])
-            guard let error = error as? ProducerError else { return .commitFailed(.abortable, reason) }
+            // While a revocation waits for this commit, nothing moves this member on: refused once it is refused for good, and the
+            // loss of the partitions is only told to who has answered.
+            if error.cause.isRefusalByGroup, isRevocationOpen { return .commitFailed(.fatal, reason) }
             switch error.remedy {
             case .fatal: return .commitFailed(.fatal, reason)
             case .outcomeUnknown: return .commitFailed(.outcomeUnknown, reason)
@@ -175,36 +175,23 @@ extension JobSession {
         }
     }
 
-    private func produce(_ letter: DeadLetter) throws(ProducerError) {
-        func withBytes(
-            _ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws(ProducerError) -> Void
-        ) throws(ProducerError) {
-            guard let bytes else { return try body(nil) }
-            // An empty array has no base address, which would read as null.
-            if bytes.isEmpty { return try body(UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: 1), count: 0)) }
-            let result = bytes.withUnsafeBytes { pointer -> Swift.Result<Void, ProducerError> in
-                Swift.Result { () throws(ProducerError) in try body(pointer) }
-            }
-            try result.get()
-        }
-        try withBytes(letter.key) { key throws(ProducerError) in
-            try withBytes(letter.value) { value throws(ProducerError) in
-                try producer.produce(
-                    topic: plan.deadLetter.topic, key: key, value: value, headers: letter.headers)
-            }
-        }
-    }
-
     /// Settles a transaction whose outcome nobody knows: a new producer with the same id completes or aborts it, then the
     /// committed offsets say which.
     private func settle() -> CommitMachine.Event {
         do {
-            producer = try Self.makeProducer(context)
+            producer = try context.surroundings.makeProducer(context)
             try producer.initTransactions(timeout: .seconds(30))
             let tasks = machine.tasks.keys.sorted()
             let committed = try consumer.committed(tasks.compactMap { frozen[$0]?.content.partition }, timeout: .seconds(30))
             var found: [TaskID: CommitMachine.DeltaID?] = [:]
-            for offset in committed { found[taskID(offset.partition)] = .some(CommitMetadata(offset.metadata)?.delta) }
+            for offset in committed {
+                let id = taskID(offset.partition)
+                let delta = CommitMetadata(offset.metadata)?.delta
+                guard delta == machine.tasks[id] || delta == owned[id]?.chain.tip?.id else {
+                    return .overtaken("\(offset.partition) has been committed by another instance (\"\(offset.metadata)\")")
+                }
+                found[id] = .some(delta)
+            }
             return .settled(found)
         } catch {
             return .settleFailed("the outcome of a commit could not be looked up: \(error)")
@@ -212,7 +199,7 @@ extension JobSession {
     }
 
     private func confirm(_ epoch: Int, _ tasks: [TaskID: CommitMachine.DeltaID]) throws(RuntimeFailure) {
-        let wall = Date().timeIntervalSince1970
+        let wall = clock.wall()
         var ledger = Ledger()
         var produced: [String: Int] = [:]
         for id in tasks.keys {
@@ -246,14 +233,17 @@ extension JobSession {
         for id in machine.tasks.keys.sorted() {
             for file in frozen[id]?.files ?? [] {
                 do {
-                    noteIfGone(try FilePublisher.publish(file), file)
+                    noteIfGone(try files.publish(file), file)
                 } catch {
                     context.metrics.commitFailures.add()
                     return .publishFailed("\(error)")
                 }
             }
+            if owned[id]?.hasLeftovers == true, let source = plan.sources.first(where: { $0.name == id.source }) {
+                owned[id]?.hasLeftovers = clean(id, source, upTo: epoch, keeping: [])
+            }
         }
-        context.metrics.commitDuration.observe((ContinuousClock.now - epochStart).seconds)
+        context.metrics.commitDuration.observe((clock.now() - epochStart).seconds)
         let duration = context.metrics.commitDuration
         if let median = duration.bound(at: 0.5), let p99 = duration.bound(at: 0.99), p99.isFinite {
             context.board.update { $0.commitSeconds = (median, p99) }
@@ -273,28 +263,54 @@ extension JobSession {
 
     /// Has homes brought up to date whose deltas have become many, or whose task needs room in memory.
     func flushWhatWantsIt() {
-        for (id, task) in owned where !task.chain.isFlushing && !task.chain.unflushed.isEmpty {
-            guard task.chain.wantsFlush || task.progress.wantsFlush, .now >= task.flushNotBefore else { continue }
+        let now = clock.now()
+        for (id, task) in owned.sorted(by: { $0.key < $1.key }) where !task.chain.isFlushing && !task.chain.unflushed.isEmpty {
+            guard task.chain.wantsFlush || task.progress.wantsFlush, task.flushNotBefore.map({ now >= $0 }) ?? true else { continue }
             owned[id]?.chain.isFlushing = true
             maintenance.flush(.init(task: id, home: task.home, deltas: task.chain.unflushed.map(\.reference)))
         }
     }
 
-    /// The home of a task has been brought up to date, or has not (nil).
-    func flushed(_ result: Maintenance.Flushed?, _ task: TaskID) throws(RuntimeFailure) {
-        guard let result else {
-            owned[task]?.chain.isFlushing = false
-            owned[task]?.flushNotBefore = .now + .seconds(5)
+    /// The home of a task has been brought up to date, or has not.
+    func flushed(_ flush: Maintenance.Flush, _ succeeded: Bool) throws(RuntimeFailure) {
+        // The task may have been lost since, and be back with another home, of which this says nothing.
+        guard let owner = owned[flush.task], owner.home === flush.home, let upTo = flush.deltas.last else { return }
+        guard succeeded else {
+            owned[flush.task]?.chain.isFlushing = false
+            owned[flush.task]?.flushNotBefore = clock.now() + .seconds(5)
             return
         }
-        guard let owner = owned[task] else { return }
-        owned[task]?.chain.flushed(upTo: result.upTo)
-        workers[owner.worker].send(.flushed(task, epoch: result.upTo.epoch))
+        owned[flush.task]?.chain.flushed(upTo: upTo)
+        workers[owner.worker].send(.flushed(flush.task, epoch: upTo.epoch))
+    }
+
+    /// Has the workers forget tasks, and waits until they have: nobody uses their homes any more then.
+    private func drop(_ tasks: Set<TaskID>) throws(RuntimeFailure) {
+        let reply = Mailbox<Int>()
+        for worker in workers { worker.send(.drop(tasks, reply: reply)) }
+        var answers = 0
+        while answers < workers.count {
+            if context.requests.isGraceOver {
+                throw RuntimeFailure(remedy: .fail, description: "stopped without a last commit: a worker did not end its batch in time")
+            }
+            answers += reply.wait(until: Date(timeIntervalSinceNow: 0.5)).count
+        }
     }
 
     private func forget(_ task: TaskID) {
         guard let owner = owned.removeValue(forKey: task) else { return }
+        // Its database can be opened once at a time, and the task may come back.
+        if owner.chain.isFlushing { leaving[task] = owner.home } else { owner.home.close() }
         context.metrics.forget(topic: owner.partition.topic, partition: owner.partition.partition)
+    }
+
+    /// What the group takes away while its assignment still waits is never begun: it would be read without being owned, and the
+    /// group fences by members, not by partitions.
+    private func withdrawAssignments(of partitions: [TopicPartition]) {
+        deferred = deferred.map { event in
+            guard case .assign(let assigned) = event else { return event }
+            return .assign(assigned.filter { !partitions.contains($0) })
+        }
     }
 
     /// Waits before a step is tried again, visibly, and goes on listening to the group: what it takes away meanwhile is lost.
@@ -305,17 +321,22 @@ extension JobSession {
             $0.notReady = reason
             $0.lastError = reason
         }
-        let until = ContinuousClock.now + backOffPause
+        let until = clock.now() + backOffPause
         backOffPause = min(backOffPause * 2, .seconds(5))
-        while ContinuousClock.now < until {
+        while clock.now() < until {
             if context.requests.isGraceOver {
                 throw RuntimeFailure(remedy: .fail, description: "stopped without a last commit, the time for it is over: \(reason)")
             }
-            guard let event = consumer.poll(timeout: min(until - .now, .milliseconds(100))) else { continue }
-            if case .lost(let partitions) = event {
+            guard let event = consumer.poll(timeout: min(until - clock.now(), .milliseconds(100))) else { continue }
+            switch event {
+            case .lost(let partitions):
+                withdrawAssignments(of: partitions)
                 pendingActions += machine.handle(.lose(Set(partitions.map(taskID)).intersection(owned.keys)))
                 try completeRevoke(partitions)
-            } else {
+            case .revoke(let partitions):
+                withdrawAssignments(of: partitions)
+                deferred.append(event)
+            default:
                 deferred.append(event)
             }
         }

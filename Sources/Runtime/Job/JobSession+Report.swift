@@ -1,9 +1,7 @@
-import Foundation
-
 extension JobSession {
     /// Idle partitions take the smallest watermark of the active ones; when all are idle, the largest there is.
     func adoptIdleWatermarks() {
-        let now = ContinuousClock.now
+        let now = clock.now()
         for source in plan.sources {
             guard let timeout = source.eventTime.idleTimeout else { continue }
             let tasks = owned.keys.filter { $0.source == source.name }
@@ -25,7 +23,7 @@ extension JobSession {
     }
 
     func report() {
-        let wall = Date().timeIntervalSince1970
+        let wall = clock.wall()
         var statuses: [JobStatus.TaskStatus] = []
         var done: Int64 = 0
         for (id, task) in owned.sorted(by: { $0.key < $1.key }) {

@@ -11,9 +11,9 @@ extension JobSession {
 
     /// Creates what is missing, so far as that is the job's to do.
     func prepareTopics() throws(RuntimeFailure) {
-        let admin: AdminClient
+        let admin: any TopicAdministrator
         do throws(ConfigurationError) {
-            admin = try AdminClient(context.client)
+            admin = try context.surroundings.makeAdministrator(context)
         } catch {
             throw RuntimeFailure(remedy: .fail, description: "\(error)")
         }

@@ -9,7 +9,7 @@ import Telemetry
 ///
 /// Everything here runs on the job's thread; workers and the maintenance thread are spoken to by messages. When it throws, the
 /// session is over: nothing of it is used again, and the next one starts from what Kafka says is committed.
-final class JobSession {
+package final class JobSession {
     /// A task of this session, as the job's thread knows it. The task itself is its worker's.
     struct Owned {
         var partition: TopicPartition
@@ -23,31 +23,39 @@ final class JobSession {
         var since: ContinuousClock.Instant
         var lastStableOffset: Int64?
         var isIdle = false
+        /// Files of lives before this one are still to be deleted, once this one has committed beyond them.
+        var hasLeftovers: Bool
         /// After a flush that failed.
-        var flushNotBefore = ContinuousClock.now
+        var flushNotBefore: ContinuousClock.Instant?
     }
 
     let plan: JobPlan
     let settings: RuntimeSettings
     let mode: RunMode
     let context: JobContext
-    let consumer: Consumer
-    var producer: TransactionalProducer
-    let workers: [Worker]
-    let maintenance: Maintenance
+    let clock: RuntimeClock
+    let files: any FileStore
+    let consumer: any GroupConsumer
+    var producer: any EpochProducer
+    package let workers: [Worker]
+    package let maintenance: Maintenance
     let failures = Mailbox<WorkerReply>()
-    var machine = CommitMachine(after: 0)
+    package var machine = CommitMachine(after: 0)
     var owned: [TaskID: Owned] = [:]
+    /// Homes of tasks that went while they were being flushed.
+    var leaving: [TaskID: Home] = [:]
     /// What the epoch under way has to commit.
     var frozen: [TaskID: PreparedTask] = [:]
-    var epochStart = ContinuousClock.now
+    var epochStart: ContinuousClock.Instant
     /// Events of the group that came while an epoch was waiting to be tried again.
     var deferred: [ConsumerEvent] = []
+    /// The group waits for a revocation that is being handled.
+    private var isRevoking = false
     /// Actions of the machine that came out of such events.
     var pendingActions: [CommitMachine.Action] = []
     /// How long the next back-off takes; grows until an epoch succeeds.
     var backOffPause = Duration.milliseconds(100)
-    var hasStopped = false
+    package var hasStopped = false
     /// The last epoch of a bounded run makes files of all pending rows.
     var rollsAll = false
     /// End offsets of a bounded run; nil until they are known.
@@ -56,22 +64,24 @@ final class JobSession {
     /// Of all sources: the memory for state is theirs to share.
     var partitionCount = 0
     private var nextCommit: ContinuousClock.Instant
-    private var nextLook = ContinuousClock.now
+    private var nextLook: ContinuousClock.Instant
     private var isStopping = false
     private var reachability = Reachability()
 
-    init(_ context: JobContext) throws(RuntimeFailure) {
+    package init(_ context: JobContext) throws(RuntimeFailure) {
         self.context = context
         plan = context.plan
         settings = context.settings
         mode = context.mode
-        nextCommit = .now + .microseconds(context.settings.interval)
+        clock = context.surroundings.clock
+        files = context.surroundings.files
+        let now = clock.now()
+        epochStart = now
+        nextLook = now
+        nextCommit = now + .microseconds(context.settings.interval)
         do throws(ConfigurationError) {
-            consumer = try Consumer(
-                ConsumerConfiguration(
-                    client: context.client, groupID: plan.name, groupInstanceID: "\(plan.name)-\(settings.instance)",
-                    sessionTimeout: .seconds(10)))
-            producer = try Self.makeProducer(context)
+            consumer = try context.surroundings.makeConsumer(context)
+            producer = try context.surroundings.makeProducer(context)
         } catch {
             throw RuntimeFailure(remedy: .fail, description: "\(error)")
         }
@@ -81,7 +91,7 @@ final class JobSession {
             for index in 0..<settings.workers {
                 workers.append(
                     Worker(
-                        index: index, queue: try consumer.makeWorkerQueue(), failures: failures,
+                        index: index, queue: try consumer.makeQueue(), failures: failures,
                         onPressure: { [context, consumer] in
                             context.requests.requestCommit()
                             consumer.wake()
@@ -93,16 +103,15 @@ final class JobSession {
         self.workers = workers
     }
 
-    static func makeProducer(_ context: JobContext) throws(ConfigurationError) -> TransactionalProducer {
-        try TransactionalProducer(
-            TransactionalProducerConfiguration(
-                producer: ProducerConfiguration(client: context.client),
-                transactionalID: "millrace-\(context.plan.name)-\(context.settings.instance)"))
-    }
-
     /// Runs until the job has stopped in order.
     func run() throws(RuntimeFailure) {
         defer { end() }
+        try open()
+        while !hasStopped { try step() }
+    }
+
+    /// Joins the group. `end` has to follow at last, also when this throws.
+    package func open() throws(RuntimeFailure) {
         try prepareTopics()
         try retrying("initialise the transactional producer") { () throws(ProducerError) in
             try self.producer.initTransactions(timeout: .seconds(10))
@@ -113,7 +122,9 @@ final class JobSession {
                 try self.producer.partitionCount(of: topic, timeout: .seconds(10))
             }
         }
-        for worker in workers { worker.start(job: plan.name) }
+        if context.surroundings.hasThreads {
+            for worker in workers { worker.start() }
+        }
         do throws(KafkaClientError) {
             try consumer.subscribe(plan.sources.map(\.topic))
         } catch {
@@ -124,33 +135,33 @@ final class JobSession {
             $0.notReady = "waiting for partitions of the group"
         }
         context.requests.wakeUp = { [consumer] in consumer.wake() }
-        while !hasStopped { try step() }
     }
 
-    private func step() throws(RuntimeFailure) {
+    /// Waits for the next thing to do, not for long, and does it. To be called until `hasStopped`.
+    package func step() throws(RuntimeFailure) {
         if context.requests.isStopRequested, !isStopping {
             isStopping = true
             try drive(.stop)
             return
         }
-        let now = ContinuousClock.now
+        let now = clock.now()
         if let event = deferred.isEmpty ? consumer.poll(timeout: min(max(nextCommit - now, .zero), .milliseconds(100))) : deferred.removeFirst() {
             try handle(event)
         }
         try look(at: failures.drain())
-        try maintenance.finished { result, task throws(RuntimeFailure) in try flushed(result, task) }
+        try maintenance.finished { flush, succeeded throws(RuntimeFailure) in try flushed(flush, succeeded) }
         let isAsked = context.requests.takeCommitRequest()
-        if isAsked || ContinuousClock.now >= nextCommit {
-            nextCommit = .now + .microseconds(settings.interval)
+        if isAsked || clock.now() >= nextCommit {
+            nextCommit = clock.now() + .microseconds(settings.interval)
             try drive(.due)
             context.requests.answerCommit(epoch: machine.committedEpoch)
         }
-        if ContinuousClock.now >= nextLook {
-            nextLook = .now + .milliseconds(200)
+        if clock.now() >= nextLook {
+            nextLook = clock.now() + .milliseconds(200)
             adoptIdleWatermarks()
             flushWhatWantsIt()
             report()
-            reachability.look(consumer, plan.sources[0].topic, context.board)
+            reachability.look(consumer, plan.sources[0].topic, context.board, clock.now())
             try endIfDone()
         }
     }
@@ -188,7 +199,7 @@ final class JobSession {
         let queue = workers[task.worker].queue
         try asking { () throws(KafkaClientError) in try self.consumer.end([partition]) }
         workers[task.worker].send(.resume(id, at: position))
-        try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: .offset(position), on: queue) }
+        try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: position, on: queue) }
     }
 
     /// A question to Kafka without which the session cannot go on.
@@ -214,6 +225,8 @@ final class JobSession {
             context.board.update { $0.notReady = nil }
         case .revoke(let partitions):
             let tasks = Set(partitions.map(taskID))
+            isRevoking = true
+            defer { isRevoking = false }
             try drive(.revoke(tasks.intersection(owned.keys)))
             try completeRevoke(partitions)
         case .lost(let partitions):
@@ -225,10 +238,18 @@ final class JobSession {
             if error.isFatal { throw RuntimeFailure(error) }
             context.log.warn("\(error)")
             context.board.update { $0.lastError = "\(error)" }
-            reachability.suspect()
+            reachability.suspect(clock.now())
         case .statistics:
             break
         }
+    }
+
+    /// The group waits for this member to give something back.
+    var isRevocationOpen: Bool {
+        isRevoking
+            || deferred.contains { event in
+                if case .revoke = event { true } else { false }
+            }
     }
 
     func completeRevoke(_ partitions: [TopicPartition]) throws(RuntimeFailure) {
@@ -243,10 +264,15 @@ final class JobSession {
     private func restore(_ partition: TopicPartition) throws(RuntimeFailure) -> RecoveredTask? {
         let id = taskID(partition)
         guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return nil }
-        let began = ContinuousClock.now
+        // A life before this one may still be writing.
+        if let home = leaving.removeValue(forKey: id) {
+            maintenance.catchUp()
+            home.close()
+        }
+        let began = clock.now()
         context.board.update { $0.notReady = "recovering task \(id.name)" }
         let recovered = try recover(id, partition, source)
-        let took = ContinuousClock.now - began
+        let took = clock.now() - began
         context.metrics.recoveryDuration.observe(took.seconds)
         context.log.info(
             "task recovered",
@@ -266,7 +292,7 @@ final class JobSession {
             let position = recovered.task.progress.position
             owned[id] = Owned(
                 partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
-                start: position, since: .now)
+                start: position, since: clock.now(), hasLeftovers: recovered.hasLeftovers)
             machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
             starts[partition] = position
             recovered.task.end = ends?[partition]
@@ -281,7 +307,7 @@ final class JobSession {
             let id = taskID(partition)
             guard let task = owned[id] else { continue }
             let queue = workers[task.worker].queue
-            try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: .offset(task.start), on: queue) }
+            try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: task.start, on: queue) }
         }
     }
 
@@ -306,7 +332,7 @@ final class JobSession {
                     $0.notReady = "cannot \(what): \(error)"
                     $0.lastError = "\(error)"
                 }
-                guard context.requests.sleep(for: pause) else {
+                guard context.surroundings.pause(pause, context.requests) else {
                     throw RuntimeFailure(remedy: .fail, description: "stopped while waiting to \(what): \(error)")
                 }
                 pause = min(pause * 2, .seconds(5))
@@ -347,7 +373,7 @@ final class JobSession {
     }
 
     /// Ends threads and clients, whatever state they are in.
-    private func end() {
+    package func end() {
         context.requests.wakeUp = nil
         for worker in workers { worker.stopAndJoin() }
         maintenance.stop()

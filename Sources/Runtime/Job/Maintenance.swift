@@ -3,7 +3,7 @@ import State
 
 /// The job's background thread: brings the homes of tasks up to date from their committed deltas and takes snapshots, while
 /// the workers go on.
-final class Maintenance: Sendable {
+package final class Maintenance: Sendable {
     struct Flush: Sendable {
         var task: TaskID
         var home: Home
@@ -11,19 +11,16 @@ final class Maintenance: Sendable {
         var deltas: [DeltaReference]
     }
 
-    struct Flushed: Sendable {
-        var task: TaskID
-        var upTo: DeltaReference
-    }
-
     private enum Request: Sendable {
         case flush(Flush)
+        /// Answers once everything before it is done.
+        case report(Mailbox<Void>)
         case stop
     }
 
-    private enum Outcome: Sendable {
-        case flushed(Flushed)
-        case failed(TaskID, StateError)
+    private struct Outcome: Sendable {
+        var flush: Flush
+        var failure: StateError?
     }
 
     private let context: JobContext
@@ -34,25 +31,40 @@ final class Maintenance: Sendable {
     init(_ context: JobContext) {
         self.context = context
         thread = ThreadBox()
-        thread.start("maintenance") { [self] in run() }
+        guard context.surroundings.hasThreads else { return }
+        thread.start("maintenance") { [self] in while serve(requests.wait()) {} }
     }
 
     func flush(_ request: Flush) {
         requests.send(.flush(request))
     }
 
-    /// Hands over what has been done since the last call. Failures are said and tried again with a later flush.
-    func finished(_ body: (Flushed?, TaskID) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) {
+    /// Hands over what has been done since the last call, and whether it succeeded. Failures are said, to be tried again with a later
+    /// flush.
+    func finished(_ body: (Flush, _ succeeded: Bool) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) {
         for outcome in outcomes.drain() {
-            switch outcome {
-            case .flushed(let result): try body(result, result.task)
-            case .failed(let task, let error):
-                context.log.error("the local state could not be brought up to date; will be tried again", ["task": .string(task.name), "error": .string("\(error)")])
+            if let error = outcome.failure {
+                context.log.error(
+                    "the local state could not be brought up to date; will be tried again",
+                    ["task": .string(outcome.flush.task.name), "error": .string("\(error)")])
                 context.board.update { $0.lastError = "\(error)" }
                 if error.kind == .damagedHome { throw RuntimeFailure(remedy: .recover, description: "\(error)") }
-                try body(nil, task)
             }
+            try body(outcome.flush, outcome.failure == nil)
         }
+    }
+
+    /// Waits until everything that was asked for is done.
+    func catchUp() {
+        guard context.surroundings.hasThreads else { return turn() }
+        let answer = Mailbox<Void>()
+        requests.send(.report(answer))
+        _ = answer.wait()
+    }
+
+    /// Does what was asked for, where there is no thread for it.
+    package func turn() {
+        _ = serve(requests.drain())
     }
 
     /// Waits for the flush under way, if any.
@@ -61,23 +73,25 @@ final class Maintenance: Sendable {
         thread.join()
     }
 
-    private func run() {
-        while true {
-            for request in requests.wait() {
-                switch request {
-                case .stop: return
-                case .flush(let flush):
-                    do throws(StateError) {
-                        outcomes.send(.flushed(try perform(flush)))
-                    } catch {
-                        outcomes.send(.failed(flush.task, error))
-                    }
+    /// - Returns: false when the thread is to end.
+    private func serve(_ requests: [Request]) -> Bool {
+        for request in requests {
+            switch request {
+            case .stop: return false
+            case .report(let answer): answer.send(())
+            case .flush(let flush):
+                do throws(StateError) {
+                    try perform(flush)
+                    outcomes.send(Outcome(flush: flush, failure: nil))
+                } catch {
+                    outcomes.send(Outcome(flush: flush, failure: error))
                 }
             }
         }
+        return true
     }
 
-    private func perform(_ flush: Flush) throws(StateError) -> Flushed {
+    private func perform(_ flush: Flush) throws(StateError) {
         let job = context.plan.name
         let storage = context.settings.storage
         var deltas: [DeltaFile] = []
@@ -93,11 +107,11 @@ final class Maintenance: Sendable {
         let name = DeltaChain.snapshotName(newest, job: job, task: flush.task)
         try storage.putDirectory(local, as: name)
         try dropOlder(than: newest, keeping: name, flush.task)
-        return Flushed(task: flush.task, upTo: newest)
     }
 
     /// Deletes what a recovery no longer needs: deltas before the snapshot, and older snapshots. The delta that the snapshot is
-    /// complete to stays: its header says where to go on.
+    /// complete to stays: its header says where to go on. So does everything younger, of whoever has the task by now: this
+    /// instance may have lost it while it was writing.
     private func dropOlder(than newest: DeltaReference, keeping snapshot: String, _ task: TaskID) throws(StateError) {
         let job = context.plan.name
         let directory = DeltaChain.directory(job: job, task: task)
@@ -112,7 +126,7 @@ final class Maintenance: Sendable {
                 try context.settings.storage.delete(object.name)
             }
         }
-        for old in snapshots where old != snapshot { try context.settings.storage.delete(old) }
+        for old in snapshots.sorted() where old < snapshot { try context.settings.storage.delete(old) }
     }
 }
 

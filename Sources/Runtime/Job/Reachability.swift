@@ -13,13 +13,13 @@ struct Reachability {
     private var before: String?
 
     /// Something went wrong with a connection: find out whether it still is.
-    mutating func suspect() {
-        nextQuestion = nextQuestion ?? .now
+    mutating func suspect(_ now: ContinuousClock.Instant) {
+        nextQuestion = nextQuestion ?? now
     }
 
     /// Asks if it is time to, and says on the board what came of it. Takes up to 0.3 s when no broker answers.
-    mutating func look(_ consumer: Consumer, _ topic: String, _ board: JobStatusBoard) {
-        guard let due = nextQuestion, ContinuousClock.now >= due else { return }
+    mutating func look(_ consumer: any GroupConsumer, _ topic: String, _ board: JobStatusBoard, _ now: ContinuousClock.Instant) {
+        guard let due = nextQuestion, now >= due else { return }
         do throws(KafkaClientError) {
             _ = try consumer.partitionCount(of: topic, timeout: Self.patience)
             nextQuestion = nil
@@ -29,7 +29,7 @@ struct Reachability {
                 if $0.notReady == said { $0.notReady = before }
             }
         } catch {
-            nextQuestion = .now + Self.pause
+            nextQuestion = now + Self.pause
             let other = board.current.notReady
             if other != said || said == nil { before = other }
             let reason = "no broker answers: \(error)"

@@ -18,12 +18,14 @@ package struct RuntimeSettings: Sendable {
     package var brokers: String
     /// The brokers are this process: missing source topics are created with the log's default partitions.
     package var isEmbedded: Bool
+    /// A snapshot is taken after so many deltas of a task at the latest.
+    package var deltasMax: Int
     /// Given to librdkafka under the job's own properties.
     package var properties: [String: String]
 
     package init(
         instance: String, stateDirectory: String, stateMemory: Int, storage: any CheckpointStorage, interval: Int64, workers: Int,
-        brokers: String, isEmbedded: Bool, properties: [String: String] = [:]
+        brokers: String, isEmbedded: Bool, deltasMax: Int = 1_000, properties: [String: String] = [:]
     ) {
         self.instance = instance
         self.stateDirectory = stateDirectory
@@ -33,6 +35,7 @@ package struct RuntimeSettings: Sendable {
         self.workers = workers
         self.brokers = brokers
         self.isEmbedded = isEmbedded
+        self.deltasMax = deltasMax
         self.properties = properties
     }
 }

@@ -72,12 +72,14 @@ final class Pipeline {
 
     /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last. `clock` is told which
     /// stage the time went into.
-    func push(_ batch: Batch, watermark: Int64, fates: inout RowFates, clock: inout StageClock) throws(StateError) {
-        try deliver(batch, to: source, watermark, &fates, isSource: true, &clock)
+    func push(
+        _ batch: Batch, watermark: Int64, now: ContinuousClock.Instant, fates: inout RowFates, clock: inout StageClock
+    ) throws(StateError) {
+        try deliver(batch, to: source, watermark, now, &fates, isSource: true, &clock)
     }
 
     /// Closes every open window, from the source to the sinks.
-    func closeWindows(clock: inout StageClock) throws(StateError) {
+    func closeWindows(now: ContinuousClock.Instant, clock: inout StageClock) throws(StateError) {
         for node in nodes {
             guard case .window(let window, _) = node.operation else { continue }
             var output = Batch(schema: window.output)
@@ -85,41 +87,41 @@ final class Pipeline {
             output.selectAll()
             var fates = RowFates(rowCount: output.rowCount)
             // Windows further down are later in the order: they are closed once everything above has been put into them.
-            try deliver(output, to: node.targets, EventTimeRange.noWatermark, &fates, isSource: false, &clock)
+            try deliver(output, to: node.targets, EventTimeRange.noWatermark, now, &fates, isSource: false, &clock)
         }
     }
 
     private func deliver(
-        _ batch: Batch, to targets: Targets, _ watermark: Int64, _ fates: inout RowFates, isSource: Bool,
-        _ clock: inout StageClock
+        _ batch: Batch, to targets: Targets, _ watermark: Int64, _ now: ContinuousClock.Instant, _ fates: inout RowFates,
+        isSource: Bool, _ clock: inout StageClock
     ) throws(StateError) {
         if !batch.selection.isEmpty {
             for index in targets.kafka { kafka[index].append(batch) }
-            for index in targets.parquet { parquet[index].append(batch, now: .now) }
+            for index in targets.parquet { parquet[index].append(batch, now: now) }
             if isSource, !targets.kafka.isEmpty || !targets.parquet.isEmpty {
                 for row in batch.selection { fates.raise(Int(row), to: .aggregated) }
             }
         }
-        for node in targets.nodes { try run(node, batch, watermark, &fates, isSource: isSource, &clock) }
+        for node in targets.nodes { try run(node, batch, watermark, now, &fates, isSource: isSource, &clock) }
     }
 
     private func run(
-        _ node: Node, _ batch: Batch, _ watermark: Int64, _ fates: inout RowFates, isSource: Bool,
-        _ clock: inout StageClock
+        _ node: Node, _ batch: Batch, _ watermark: Int64, _ now: ContinuousClock.Instant, _ fates: inout RowFates,
+        isSource: Bool, _ clock: inout StageClock
     ) throws(StateError) {
         switch node.operation {
         case .filter(let filter):
             var kept = batch
             filter.value.process(&kept, fates: &fates)
-            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, &clock)
+            try deliver(kept, to: node.targets, watermark, now, &fates, isSource: isSource, &clock)
         case .select(let projection):
-            try deliver(projection.value.process(batch), to: node.targets, watermark, &fates, isSource: isSource, &clock)
+            try deliver(projection.value.process(batch), to: node.targets, watermark, now, &fates, isSource: isSource, &clock)
         case .dedupe(let dedupe):
             var kept = batch
             clock.lap(.operators)
             try dedupe.process(&kept, fates: &fates)
             clock.lap(.dedupe)
-            try deliver(kept, to: node.targets, watermark, &fates, isSource: isSource, &clock)
+            try deliver(kept, to: node.targets, watermark, now, &fates, isSource: isSource, &clock)
         case .window(let window, let extras):
             var input = batch
             if !extras.isEmpty {
@@ -133,7 +135,7 @@ final class Pipeline {
             clock.lap(.window)
             output.selectAll()
             var outputFates = RowFates(rowCount: output.rowCount)
-            try deliver(output, to: node.targets, window.outputWatermark, &outputFates, isSource: false, &clock)
+            try deliver(output, to: node.targets, window.outputWatermark, now, &outputFates, isSource: false, &clock)
         }
     }
 

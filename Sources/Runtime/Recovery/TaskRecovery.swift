@@ -8,35 +8,52 @@ struct RecoveredTask {
     var task: Task
     var home: Home
     var chain: DeltaChain
+    /// Somebody has staged files of epochs after the committed one.
+    var hasLeftovers: Bool
 }
 
 extension JobSession {
     /// Restores the task of `partition` to what Kafka says is committed (DESIGN §5): the group's offset and its metadata name
     /// a delta; the chain of its parents leads to what the home or a snapshot is complete to.
     func recover(_ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan) throws(RuntimeFailure) -> RecoveredTask {
+        var attempt = 1
+        while true {
+            do throws(StateError) {
+                return try recoverOnce(id, partition, source)
+            } catch {
+                // Whoever has or had the task may be tidying up: what was there a moment ago has made room for something newer. What
+                // is really gone is gone at the third look too.
+                let maySettle = error.kind == .missing || error.kind == .foreign || error.kind == .damaged || error.kind == .cut
+                if maySettle, attempt < 3 {
+                    attempt += 1
+                    context.log.warn("what is committed will be looked at again", ["task": .string(id.name), "error": .string("\(error)")])
+                    continue
+                }
+                let remedy: RuntimeFailure.Remedy =
+                    switch error.kind {
+                    case .inputOutput, .noSpace, .damagedHome: .recover
+                    default: .fail
+                    }
+                throw RuntimeFailure(remedy: remedy, description: "task \(id.name) cannot be recovered: \(error)")
+            }
+        }
+    }
+
+    private func recoverOnce(_ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan) throws(StateError) -> RecoveredTask {
         let committed: CommittedOffset?
         do throws(KafkaClientError) {
             committed = try consumer.committed([partition], timeout: .seconds(60)).first
         } catch {
-            throw RuntimeFailure(error)
+            throw StateError(.inputOutput, "group \(plan.name), \(partition)", "\(error)", remedy: "will be tried again")
         }
-        do throws(StateError) {
-            guard let committed, let offset = committed.offset else { return try begin(id, partition, source) }
-            guard let metadata = CommitMetadata(committed.metadata) else {
-                throw StateError(
-                    .foreign, "group \(plan.name), \(partition)",
-                    "the committed offset \(offset) carries \"\(committed.metadata)\" instead of an epoch of this job",
-                    remedy: "somebody else has set it. To start over at an offset of your own, use another job name and delete the old state")
-            }
-            return try restore(id, source, offset, DeltaReference(epoch: metadata.epoch, id: metadata.delta))
-        } catch {
-            let remedy: RuntimeFailure.Remedy
-            switch error.kind {
-            case .inputOutput, .noSpace, .damagedHome: remedy = .recover
-            default: remedy = .fail
-            }
-            throw RuntimeFailure(remedy: remedy, description: "task \(id.name) cannot be recovered: \(error)")
+        guard let committed, let offset = committed.offset else { return try begin(id, partition, source) }
+        guard let metadata = CommitMetadata(committed.metadata) else {
+            throw StateError(
+                .foreign, "group \(plan.name), \(partition)",
+                "the committed offset \(offset) carries \"\(committed.metadata)\" instead of an epoch of this job",
+                remedy: "somebody else has set it. To start over at an offset of your own, use another job name and delete the old state")
         }
+        return try restore(id, source, offset, DeltaReference(epoch: metadata.epoch, id: metadata.delta))
     }
 
     /// A task that never committed: empty, at the job's start position.
@@ -59,7 +76,7 @@ extension JobSession {
             }
         }
         try? FileManager.default.removeItem(atPath: context.localDirectory(id))
-        clean(id, source, keeping: [])
+        let hasLeftovers = clean(id, source, upTo: 0, keeping: [])
         let position: Int64
         do throws(KafkaClientError) {
             let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
@@ -76,8 +93,10 @@ extension JobSession {
         let (pipeline, home, filled) = try build(id, source, registry)
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: filled, position: position,
-            watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition))
-        return RecoveredTask(task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: []))
+            watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition), clock: clock)
+        return RecoveredTask(
+            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: [], linksMax: settings.deltasMax),
+            hasLeftovers: hasLeftovers)
     }
 
     private func restore(
@@ -88,24 +107,26 @@ extension JobSession {
         for file in header.files {
             let staged = StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows))
             do {
-                noteIfGone(try FilePublisher.publish(staged), staged)
+                noteIfGone(try files.publish(staged), staged)
             } catch {
                 throw StateError(
                     error.code == ENOSPC ? .noSpace : .inputOutput, file.finalName, "a committed file cannot be published: \(error)",
                     remedy: "make room or mend its directory; will be tried again")
             }
         }
-        clean(id, source, keeping: Set(header.files.map(\.stagingName)))
+        let hasLeftovers = clean(id, source, upTo: tip.epoch, keeping: Set(header.files.map(\.stagingName)))
 
         let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras))
         let (deltas, links) = try chain(id, from: newest, home: home)
-        try pipeline.load(deltas, now: .now)
+        try pipeline.load(deltas, now: clock.now())
         let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
-            metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)))
+            metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)), clock: clock)
         return RecoveredTask(
-            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links))
+            task: task, home: home,
+            chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax),
+            hasLeftovers: hasLeftovers)
     }
 
     /// The deltas from `newest` back to what the home is complete to, oldest first. A home that is not on the chain (left by a crash, or of
@@ -202,11 +223,15 @@ extension JobSession {
         return (pipeline, home, registry)
     }
 
-    private func clean(_ id: TaskID, _ source: SourcePlan, keeping: Set<String>) {
+    /// Deletes what the task has staged up to `epoch`, but for the files of that epoch.
+    /// - Returns: whether files of later epochs are left.
+    func clean(_ id: TaskID, _ source: SourcePlan, upTo epoch: Int, keeping: Set<String>) -> Bool {
+        var isLeft = false
         for sink in plan.sinks where plan.sources[plan.source(of: sink.from)].name == source.name {
             if case .parquet(let target) = sink.target {
-                FilePublisher.clean(path: target.path, job: plan.name, task: id, keeping: keeping)
+                if FilePublisher.clean(files, path: target.path, job: plan.name, task: id, upTo: epoch, keeping: keeping) { isLeft = true }
             }
         }
+        return isLeft
     }
 }

@@ -1,88 +1,64 @@
 import Foundation
-import Glibc
 import JobFile
 import Parquet
 
 /// A Parquet file on its way: complete under its staging name before the commit, renamed after it.
-struct StagedFile: Equatable, Sendable {
+package struct StagedFile: Equatable, Sendable {
     /// Absolute or relative to where the daemon was started, as the sink's path is.
-    var staging: String
-    var final: String
-    var bytes: Int
-    var rows: Int
+    package var staging: String
+    package var final: String
+    package var bytes: Int
+    package var rows: Int
 }
 
-/// Writes and publishes the files of Parquet sinks.
+/// The names of a Parquet sink's files, and which of the staged ones may go.
 ///
-/// A staged file lies in `<sink>/.staging`, where no reader of the directory looks, and is named after its task, epoch and delta,
-/// as is the published one: writing and renaming again changes nothing, and nobody else's file is ever touched.
-enum FilePublisher {
+/// A file is named after its task, epoch and delta under either name: writing and renaming again changes nothing, and nobody
+/// else's file is ever touched.
+package enum FilePublisher {
     static func names(_ rows: RolledRows, job: String, task: TaskID, epoch: Int, delta: UInt64, number: Int) -> StagedFile {
         let digits = String(epoch)
-        let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+        let padded = String(repeating: "0", count: max(0, epochDigits - digits.count)) + digits
         let base = "\(prefix(job: job, task: task))\(padded)-\(String(delta, radix: 16))-\(number)"
         let directory = rows.directory.isEmpty ? rows.path : rows.path + "/" + rows.directory
-        return StagedFile(staging: "\(rows.path)/.staging/\(base).tmp", final: "\(directory)/\(base).parquet", bytes: 0, rows: rows.rows)
+        return StagedFile(
+            staging: "\(stagingDirectory(rows.path))/\(base).tmp", final: "\(directory)/\(base).parquet", bytes: 0, rows: rows.rows)
     }
+
+    package static func stagingDirectory(_ path: String) -> String { path + "/.staging" }
+
+    /// Deletes what a task staged at `path` and never committed, as far as that is certain.
+    ///
+    /// Only files of epochs up to `epoch`, the task's committed one, are certain. A later one may belong to whoever has the task by now,
+    /// and be committed a moment from now: what is committed may have been read long ago by an instance that was frozen since. It goes
+    /// when a later epoch is committed.
+    /// - Parameter committed: the staging names of the files of `epoch`.
+    /// - Returns: whether files of later epochs are left.
+    package static func clean(
+        _ files: any FileStore, path: String, job: String, task: TaskID, upTo epoch: Int, keeping committed: Set<String>
+    ) -> Bool {
+        let directory = stagingDirectory(path)
+        var isLeft = false
+        for name in files.staged(at: path).sorted() {
+            guard let found = Self.epoch(of: name, job: job, task: task), !committed.contains("\(directory)/\(name)") else { continue }
+            if found <= epoch { files.removeStaged(name, at: path) } else { isLeft = true }
+        }
+        return isLeft
+    }
+
+    /// The epoch of a staged file of this task; nil if it is none. Task `clicks-1` also begins the names of a source `clicks-1`.
+    static func epoch(of name: String, job: String, task: TaskID) -> Int? {
+        let prefix = prefix(job: job, task: task)
+        guard name.hasPrefix(prefix), name.hasSuffix(".tmp") else { return nil }
+        let parts = name.dropFirst(prefix.count).dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].utf8.count >= epochDigits, UInt64(parts[1], radix: 16) != nil, Int(parts[2]) != nil else { return nil }
+        return Int(parts[0])
+    }
+
+    private static let epochDigits = 12
 
     /// The beginning of the names of all files of a task.
-    static func prefix(job: String, task: TaskID) -> String { "\(job)-\(task.name)-" }
-
-    /// Writes `rows` to the file's staging name: complete and on disk when it returns.
-    static func stage(_ rows: RolledRows, as file: StagedFile) throws(ParquetError) -> StagedFile {
-        try makeDirectory(rows.path + "/.staging")
-        var writer = try ParquetWriter(path: file.staging, schema: rows.schema, compression: .init(rows.compression))
-        try writer.write(rows.columns, rows: 0..<rows.rows)
-        let summary = try writer.finish()
-        try synchronize(directory: rows.path + "/.staging")
-        var staged = file
-        staged.bytes = summary.bytes
-        return staged
-    }
-
-    /// Gives the file its final name. Doing so again changes nothing.
-    /// - Returns: false when it is under neither name: it was published before and taken away since, or somebody deleted it.
-    static func publish(_ file: StagedFile) throws(ParquetError) -> Bool {
-        let directory = String(file.final[..<(file.final.lastIndex(of: "/") ?? file.final.startIndex)])
-        try makeDirectory(directory)
-        guard rename(file.staging, file.final) == 0 else {
-            if errno == ENOENT, access(file.staging, F_OK) != 0 { return access(file.final, F_OK) == 0 }
-            throw ParquetError("rename \(file.staging) to", file.final, errno)
-        }
-        try synchronize(directory: directory)
-        return true
-    }
-
-    /// Deletes what a task staged in `path` and never committed; `committed` are the staging names that may stay.
-    static func clean(path: String, job: String, task: TaskID, keeping committed: Set<String>) {
-        let staging = path + "/.staging"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: staging)) ?? []
-        for name in names where name.hasPrefix(prefix(job: job, task: task)) && !committed.contains(staging + "/" + name) {
-            unlink(staging + "/" + name)
-        }
-    }
-
-    private static func makeDirectory(_ path: String) throws(ParquetError) {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw ParquetError("create directory", path, (error as NSError).underlyingErrno ?? EIO)
-        }
-    }
-
-    private static func synchronize(directory: String) throws(ParquetError) {
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw ParquetError("open directory", directory, errno) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw ParquetError("fsync directory", directory, errno) }
-    }
-}
-
-extension NSError {
-    fileprivate var underlyingErrno: Int32? {
-        if domain == NSPOSIXErrorDomain { return Int32(code) }
-        return (userInfo[NSUnderlyingErrorKey] as? NSError).flatMap { $0.domain == NSPOSIXErrorDomain ? Int32($0.code) : nil }
-    }
+    private static func prefix(job: String, task: TaskID) -> String { "\(job)-\(task.name)-" }
 }
 
 extension Parquet.Compression {

@@ -119,16 +119,16 @@ struct ParquetOutput {
 }
 
 /// Rows that become one file with the epoch that freezes.
-struct RolledRows: Sendable {
+package struct RolledRows: Sendable {
     var sink: String
     /// The sink's directory.
-    var path: String
+    package var path: String
     /// Below it; empty without partitions.
     var directory: String
     var compression: ParquetCompression
     var schema: Schema
-    var columns: [Column]
-    var rows: Int
+    package var columns: [Column]
+    package var rows: Int
 }
 
 extension Column {

@@ -1,15 +1,15 @@
 import KafkaClient
 
 /// A record that could not be used, as it came, with the reason why (DESIGN §6).
-struct DeadLetter: Sendable {
+package struct DeadLetter: Sendable {
     /// The topic takes records up to its `max.message.bytes`, by default 1 MiB; what is longer is cut, and says where the whole one is.
     static let bytesMax = 900_000
     /// What headers and key each keep of a record that is cut; the value has the rest.
     static let partBytesMax = 200_000
 
-    var key: [UInt8]?
-    var value: [UInt8]?
-    var headers: [MessageHeader]
+    package var key: [UInt8]?
+    package var value: [UInt8]?
+    package var headers: [MessageHeader]
     var isCut: Bool
 
     init(_ message: Message, reason: DeadLetterReason, detail: String, source: TopicPartition, job: String) {

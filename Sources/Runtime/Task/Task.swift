@@ -20,6 +20,7 @@ final class Task {
     private let pipeline: Pipeline
     private let registry: StateRegistry
     private let metrics: TaskMetrics
+    private let clock: RuntimeClock
 
     private var batch: Batch
     private var payloads: [UnsafeRawBufferPointer] = []
@@ -37,7 +38,7 @@ final class Task {
 
     init(
         id: TaskID, plan: JobPlan, source: SourcePlan, pipeline: Pipeline, registry: StateRegistry, position: Int64,
-        watermark: Int64, metrics: TaskMetrics
+        watermark: Int64, metrics: TaskMetrics, clock: RuntimeClock
     ) {
         self.id = id
         self.partition = TopicPartition(source.topic, id.partition)
@@ -48,6 +49,7 @@ final class Task {
         self.position = position
         self.watermark = watermark
         self.metrics = metrics
+        self.clock = clock
         progress = TaskProgress(position: position, watermark: watermark)
         decoder = JSONDecoder(
             fields: source.fields.map {
@@ -74,6 +76,7 @@ final class Task {
 
     private func processAll(_ run: MessageRun, _ messages: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
         let waiting = pipeline.outputBytes + deadLetterBytes
+        let now = self.clock.now()
         var clock = StageClock(metrics)
         var bytes = 0
         payloads.removeAll(keepingCapacity: true)
@@ -95,7 +98,7 @@ final class Task {
 
         fates.reset(rowCount: batch.rowCount)
         do throws(StateError) {
-            try pipeline.push(batch, watermark: watermark, fates: &fates, clock: &clock)
+            try pipeline.push(batch, watermark: watermark, now: now, fates: &fates, clock: &clock)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
@@ -106,7 +109,7 @@ final class Task {
 
         position = run.lastOffset + 1
         hasChanged = true
-        note(run, messages)
+        note(run, messages, now)
         return bytes + pipeline.outputBytes + deadLetterBytes - waiting
     }
 
@@ -195,12 +198,12 @@ final class Task {
         ledger[reason] += 1
     }
 
-    private func note(_ run: MessageRun, _ messages: borrowing MessageBatch) {
+    private func note(_ run: MessageRun, _ messages: borrowing MessageBatch, _ now: ContinuousClock.Instant) {
         let oldest = messages[run.indexes.lowerBound].timestampMilliseconds
         if oldest > 0 { ages.append((oldest, run.indexes.count)) }
         progress.position = position
         progress.watermark = watermark
-        progress.lastRecord = ContinuousClock.now.nanoseconds
+        progress.lastRecord = now.nanoseconds
         progress.isCaughtUp = false
     }
 
@@ -230,9 +233,10 @@ final class Task {
         hasChanged = true
         batch.removeAll()
         fates.reset(rowCount: 0)
+        let now = self.clock.now()
         var clock = StageClock(metrics)
         do throws(StateError) {
-            try pipeline.push(batch, watermark: watermark, fates: &fates, clock: &clock)
+            try pipeline.push(batch, watermark: watermark, now: now, fates: &fates, clock: &clock)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
@@ -240,9 +244,10 @@ final class Task {
 
     func closeWindows() throws(RuntimeFailure) {
         hasChanged = true
+        let now = self.clock.now()
         var clock = StageClock(metrics)
         do throws(StateError) {
-            try pipeline.closeWindows(clock: &clock)
+            try pipeline.closeWindows(now: now, clock: &clock)
         } catch {
             throw RuntimeFailure(task: id, error)
         }
@@ -253,7 +258,7 @@ final class Task {
 
     /// Ends the open epoch: what happened in it, or nil if nothing did.
     func freeze(epoch: Int, rollAll: Bool, isReleased: Bool) throws(RuntimeFailure) -> FrozenTask? {
-        let now = ContinuousClock.now
+        let now = self.clock.now()
         guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return nil }
         var clock = StageClock(metrics)
         var changes = ChangeSet()

@@ -14,8 +14,9 @@ enum WorkerCommand: Sendable {
     case resume(TaskID, at: Int64)
     /// Closes every open window, as if time went on for ever: the end of a bounded run.
     case closeWindows
-    /// Forgets these tasks; what they did since the last commit is somebody else's to do again.
-    case drop(Set<TaskID>)
+    /// Forgets these tasks, and says so: what they did since the last commit is somebody else's to do again, and their local state
+    /// may be opened anew.
+    case drop(Set<TaskID>, reply: Mailbox<Int>)
     case stop
 }
 
@@ -34,14 +35,14 @@ struct TaskHandle: @unchecked Sendable {
 }
 
 /// Why a job cannot go on, or not now.
-struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
-    enum Remedy: Sendable {
+package struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
+    package enum Remedy: Sendable {
         /// Wait and start over from what is committed: a broker is away, a disk is full.
         case recover
         /// Nobody but an operator can help; starting over would end here again.
         case fail
     }
 
-    var remedy: Remedy
-    var description: String
+    package var remedy: Remedy
+    package var description: String
 }

@@ -137,14 +137,7 @@ package final class DirectoryStorage: CheckpointStorage {
     }
 
     private func path(of name: String) throws(StateError) -> String {
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        for part in parts {
-            guard !part.isEmpty, !part.hasPrefix("."), part.utf8.count <= 200, part.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-                throw StateError(
-                    .badName, name, "\"\(part)\" is no part of a name: those have 1 to 200 bytes, no control characters and no dot in front",
-                    remedy: "choose another name for the job or source")
-            }
-        }
+        try ObjectName.check(name)
         return "\(root)/\(name)"
     }
 

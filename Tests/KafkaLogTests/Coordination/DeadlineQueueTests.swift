@@ -27,7 +27,24 @@ struct DeadlineQueueTests {
         #expect(queue.next == nil)
     }
 
-    /// Against a plain dictionary.
+    @Test func theEndsOfTimeAreDeadlinesLikeOthers() {
+        var queue = DeadlineQueue<String>()
+        queue.set("never", at: .max)
+        queue.set("at once", at: .min)
+        queue.set("put off", at: 5)
+        queue.set("put off", at: .max)
+        #expect(queue.next == .min)
+        #expect(queue.popDue(.min) == "at once")
+        #expect(queue.popDue(.max - 1) == nil)
+        #expect(queue.next == .max)
+        queue.set("put off", at: .min)
+        #expect(queue.popDue(.max) == "put off")
+        #expect(queue.popDue(.max) == "never")
+        #expect(queue.popDue(.max) == nil)
+        #expect(queue.count == 0 && queue.next == nil)
+    }
+
+    /// Against a plain dictionary, with a clock that stands still, jumps ahead, and deadlines as far as it goes.
     @Test func randomUseAgreesWithADictionary() {
         let seed: UInt64 = 0x1d7e_0001
         var random = SplitMix64(state: seed)
@@ -38,14 +55,16 @@ struct DeadlineQueueTests {
             let key = Int.random(in: 0..<40, using: &random)
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<6:
-                let deadline = now + Int64.random(in: 0..<500, using: &random)
+                let farther: [Int64] = [.max, .min, now + 1 << 40]
+                let deadline = Int.random(in: 0..<20, using: &random) == 0
+                    ? farther.randomElement(using: &random) ?? 0 : now + Int64.random(in: -10..<500, using: &random)
                 queue.set(key, at: deadline)
                 model[key] = deadline
             case 6:
                 queue.cancel(key)
                 model[key] = nil
             default:
-                now += Int64.random(in: 0..<60, using: &random)
+                now += Int.random(in: 0..<200, using: &random) == 0 ? 1 << 41 : Int64.random(in: 0..<60, using: &random)
                 var due: Set<Int> = []
                 while let key = queue.popDue(now) { due.insert(key) }
                 #expect(due == Set(model.filter { $0.value <= now }.keys), "seed \(seed) step \(step)")

@@ -94,4 +94,53 @@ struct AdministrationTests {
         try log.restart()
         #expect(log.coordinator.list().map(\.groupID) == ["open"])
     }
+
+    @Test func offsetsOfTopicsThatNoMemberConsumesAnyMoreExpireWhileTheGroupIsInUse() throws {
+        let log = GroupHarness()
+        let week: Int64 = 7 * 24 * 3_600_000
+        let member = try log.single()
+        let dropped = TopicPartition("dropped", 0)
+        #expect(log.commit(5, member.memberID, member.generation) == GroupError.none)
+        #expect(log.commit(5, partition: dropped, member.memberID, member.generation) == GroupError.none)
+        func passTime(_ milliseconds: Int64) {
+            log.now.wallMilliseconds += milliseconds
+            // The retention check comes round; the member stays by its heartbeats.
+            for _ in 0..<80 {
+                log.now.monotonicMilliseconds += 9_000
+                _ = log.heartbeat(member.memberID, member.generation)
+                log.run(log.coordinator.tick(log.now))
+            }
+        }
+        passTime(week - 1)
+        #expect(log.fetch(dropped) == 5)
+        passTime(1)
+        #expect(log.state() == .stable && log.fetch() == 5, "what is consumed is needed, however old")
+        #expect(log.fetch(dropped) == nil)
+        try log.restart()
+        #expect(log.fetch(dropped) == nil && log.fetch() == 5)
+    }
+
+    @Test func offsetsOfMembersThatAreNoConsumersDoNotExpireWhileTheyAreThere() throws {
+        let log = GroupHarness()
+        let joined = try log.need(log.joined(log.join(type: "connect", protocols: [GroupProtocol(name: "range", metadata: [1])])))
+        _ = log.sync(joined.memberID, joined.generation, [joined.memberID: [1]])
+        #expect(log.commit(5, joined.memberID, joined.generation) == GroupError.none)
+        log.now.wallMilliseconds += 8 * 24 * 3_600_000
+        for _ in 0..<80 {
+            log.now.monotonicMilliseconds += 9_000
+            _ = log.heartbeat(joined.memberID, joined.generation)
+            log.run(log.coordinator.tick(log.now))
+        }
+        #expect(log.state() == .stable && log.fetch() == 5)
+    }
+
+    @Test func offsetsOfClientsWithoutMembershipExpireOneByOne() throws {
+        let log = GroupHarness()
+        let week: Int64 = 7 * 24 * 3_600_000
+        #expect(log.commit(5) == GroupError.none)
+        log.now.wallMilliseconds += week - 1
+        #expect(log.commit(6, partition: TopicPartition("t", 1)) == GroupError.none)
+        log.advance(600_000)
+        #expect(log.fetch() == nil && log.fetch(TopicPartition("t", 1)) == 6)
+    }
 }

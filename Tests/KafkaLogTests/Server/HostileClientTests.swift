@@ -1,3 +1,4 @@
+import Foundation
 import KafkaLog
 import KafkaLogProtocol
 import Testing
@@ -41,24 +42,46 @@ private func sampleFrames() throws -> [[UInt8]] {
     ]
 }
 
+/// What the fuzzer has found worth keeping (scripts/fuzz.sh): requests without their length.
+private func corpus(_ file: String = #filePath) -> [[UInt8]] {
+    let folder = URL(fileURLWithPath: file).deletingLastPathComponent().appending(path: "../../Fuzz/corpus/broker")
+    let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+    return files.sorted { $0.path < $1.path }.compactMap { try? Data(contentsOf: $0) }.filter { !$0.isEmpty }.map { contents in
+        withUnsafeBytes(of: Int32(contents.count).bigEndian) { [UInt8]($0) } + contents
+    }
+}
+
+/// `MILLRACE_FUZZ_ROUNDS` and `MILLRACE_FUZZ_SEED` make it longer and other; the coverage-guided one is scripts/fuzz.sh.
 @Test func mutatedRequestsHarmNobodyElse() throws {
-    let seed: UInt64 = 0x05ca_1ab1e
+    let environment = ProcessInfo.processInfo.environment
+    let seed = environment["MILLRACE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 0x05ca_1ab1e
+    let rounds = environment["MILLRACE_FUZZ_ROUNDS"].flatMap { Int($0) } ?? 10_000
     var random = SplitMix64(state: seed)
-    let log = try TestLog()
+    let log = try TestLog {
+        $0.limits.partitions = 200
+        $0.groups.minimumSessionTimeoutMilliseconds = 1
+        $0.retentionCheckMilliseconds = 50
+    }
     let healthy = try log.client()
     try healthy.createTopic("t")
-    let samples = try sampleFrames()
-    for round in 0..<1500 {
+    let samples = try sampleFrames() + corpus()
+    #expect(samples.count > 100, "the corpus is not where it was")
+    for round in 0..<rounds {
         var frame = samples[Int(random.next() % UInt64(samples.count))]
-        for _ in 0...Int(random.next() % 4) {
+        for _ in 0..<Int(random.next() % 5) {
             let index = Int(random.next() % UInt64(frame.count))
-            switch random.next() % 5 {
+            switch random.next() % 6 {
             case 0: frame[index] = UInt8(truncatingIfNeeded: random.next())
             case 1: frame[index] = 0xff
             case 2: frame[index] = 0x7f
             case 3: frame.insert(UInt8(truncatingIfNeeded: random.next()), at: index)
+            case 4: frame.insert(contentsOf: frame[index...].prefix(Int(random.next() % 32)), at: index)
             default: if frame.count > 1 { frame.remove(at: index) }
             }
+        }
+        // Mostly with a length that is right, or nothing but the length would be tried.
+        if random.next() % 8 != 0, frame.count > 4 {
+            frame.replaceSubrange(..<4, with: withUnsafeBytes(of: Int32(frame.count - 4).bigEndian) { [UInt8]($0) })
         }
         let client = try log.client()
         try? client.send(frame)
@@ -66,8 +89,12 @@ private func sampleFrames() throws -> [[UInt8]] {
             #expect(try healthy.ask(ApiVersionsRequest()).errorCode == .none, "seed \(seed), round \(round)")
         }
     }
-    #expect(try healthy.produce(TestClient.batch(["still here"]), "t").errorCode == .none)
-    #expect(log.server.status == .ready)
+    // What was stored meanwhile can be started on.
+    try log.restart()
+    #expect(log.server.status == .ready, "seed \(seed)")
+    let other = try log.client()
+    try other.createTopic("new")
+    #expect(try other.produce(TestClient.batch(["still here"]), "new").errorCode == .none, "seed \(seed)")
 }
 
 @Test(arguments: [[0x7f, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0], [0, 0x10, 0, 1]] as [[UInt8]])

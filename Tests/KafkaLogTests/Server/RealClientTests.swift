@@ -4,7 +4,7 @@ import KafkaLog
 import Testing
 
 /// Runs kcat (a small program around librdkafka) and returns what it printed, by line.
-private func kcat(_ arguments: [String], input: String = "") throws -> [String] {
+func kcat(_ arguments: [String], input: String = "") throws -> [String] {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["kcat"] + arguments

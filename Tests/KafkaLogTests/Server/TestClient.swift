@@ -10,8 +10,10 @@ final class TestClient {
     private let descriptor: Int32
     private var nextCorrelationID: Int32 = 0
 
-    init(port: UInt16) throws {
+    /// - Parameter receiveBuffer: bytes that the kernel keeps of what is not read; nil leaves that to the kernel (megabytes).
+    init(port: UInt16, receiveBuffer: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var receiveBuffer { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size)) }
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -43,9 +45,18 @@ final class TestClient {
     @discardableResult
     func send<Request: RequestMessage>(_ request: Request, version: Int16? = nil) throws -> Int32 {
         nextCorrelationID += 1
-        let version = version ?? Request.versions.upperBound
+        let version = version ?? TestClient.version(of: Request.self)
         try send(bytes(try request.frame(version: version, correlationID: nextCorrelationID, clientID: "test")))
         return nextCorrelationID
+    }
+
+    /// The newest version; of those in which topics go by id, the newest in which they go by name.
+    static func version<Request: RequestMessage>(of type: Request.Type) -> Int16 {
+        switch Request.api {
+        case .fetch: 12
+        case .offsetCommit, .offsetFetch: 9
+        default: Request.versions.upperBound
+        }
     }
 
     private func bytes(_ pieces: [OutputPiece]) -> [UInt8] {
@@ -75,7 +86,7 @@ final class TestClient {
     func receive<Request: RequestMessage>(
         _ type: Request.Type, version: Int16? = nil
     ) throws -> (correlationID: Int32, response: Request.Response) {
-        try Request.response(from: Bytes(try receiveFrame()), version: version ?? Request.versions.upperBound)
+        try Request.response(from: Bytes(try receiveFrame()), version: version ?? TestClient.version(of: Request.self))
     }
 
     /// Sends a request and waits for its answer.

@@ -42,7 +42,7 @@ final class TestLog: Sendable {
     var port: UInt16 { server.port }
     var brokers: String { "127.0.0.1:\(port)" }
 
-    func client() throws -> TestClient { try TestClient(port: port) }
+    func client(receiveBuffer: Int32? = nil) throws -> TestClient { try TestClient(port: port, receiveBuffer: receiveBuffer) }
 
     /// Stops the server in order, and starts another one on its directory (and another port).
     func restart() throws {

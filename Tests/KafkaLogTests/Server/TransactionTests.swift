@@ -221,3 +221,87 @@ private final class Producer {
     #expect(listed.transactions.map(\.transactionalID) == ["tx"] && listed.unknownStateFilters == ["Nonsense"])
     #expect(try client.ask(DescribeTransactionsRequest { $0.transactionalIDs = ["tx"] }).transactions[0].producerID == producer.id)
 }
+
+@Test func anAdministratorAbortsATransactionInAllItsPartitionsAndFencesItsProducer() throws {
+    let log = try TestLog()
+    let administrator = try log.client()
+    try administrator.createTopic("t", partitions: 2)
+    let producer = try Producer(log, "tx")
+    #expect(try producer.add("t", [0, 1]) == .none)
+    #expect(try producer.produce(["a"], "t", 0) == .none)
+    #expect(try producer.produce(["b"], "t", 1) == .none)
+
+    let described = try administrator.ask(DescribeProducersRequest { $0.topics = [.init { $0.name = "t"; $0.partitions = [0, 7] }] }).topics[0]
+    let open = described.partitions[0].producers[0]
+    #expect(open.producerID == producer.id && open.producerEpoch == Int32(producer.epoch))
+    #expect(open.transactionStartOffset == 0 && open.lastSequence == 0 && open.coordinatorEpoch == -1)
+    #expect(described.partitions[1].errorCode == .unknownTopicOrPartition && described.partitions[1].producers.isEmpty)
+
+    func end(epoch: Int16, commit: Bool = false, _ partitions: [Int32]) throws -> [ErrorCode] {
+        let response = try administrator.ask(
+            WriteTransactionMarkersRequest {
+                $0.markers = [
+                    .init {
+                        $0.producerID = producer.id
+                        $0.producerEpoch = epoch
+                        $0.committed = commit
+                        $0.topics = [.init { $0.name = "t"; $0.partitions = partitions }]
+                    }
+                ]
+            })
+        guard response.markers.map(\.producerID) == [producer.id] else { throw ConnectionClosed() }
+        return response.markers[0].topics[0].partitions.map(\.errorCode)
+    }
+    #expect(try end(epoch: producer.epoch, commit: true, [0]) == [.invalidTransactionState], "part of it would be committed")
+    #expect(try end(epoch: producer.epoch + 1, [0]) == [.invalidProducerEpoch])
+    #expect(try administrator.fetch("t", readCommitted: true).lastStableOffset == 0)
+    // One of the two partitions is named. When it is answered, both have ended.
+    #expect(try end(epoch: producer.epoch, [0, 7]) == [.none, .unknownTopicOrPartition])
+    for partition: Int32 in [0, 1] {
+        let read = try administrator.fetch("t", partition, readCommitted: true)
+        #expect(read.lastStableOffset == 2 && read.abortedTransactions?.map(\.producerID) == [producer.id])
+    }
+    #expect(try producer.end(commit: true) == .producerFenced)
+    #expect(try end(epoch: producer.epoch, [0, 1]) == [.none, .none], "there is nothing to end any more")
+    let after = try administrator.ask(DescribeProducersRequest { $0.topics = [.init { $0.name = "t"; $0.partitions = [0] }] })
+        .topics[0].partitions[0].producers[0]
+    #expect(after.transactionStartOffset == -1 && after.producerEpoch == Int32(producer.epoch) + 1 && after.coordinatorEpoch == 0)
+    #expect(after.lastSequence == -1)
+}
+
+@Test func transactionsAreListedByAge() throws {
+    let log = try TestLog()
+    let client = try log.client()
+    try client.createTopic("t")
+    let producer = try Producer(log, "open")
+    _ = try Producer(log, "idle")
+    #expect(try producer.add("t") == .none)
+    func list(olderThan milliseconds: Int64) throws -> [String] {
+        try client.ask(ListTransactionsRequest { $0.durationFilterMilliseconds = milliseconds }).transactions.map(\.transactionalID)
+    }
+    #expect(try list(olderThan: -1) == ["idle", "open"])
+    #expect(try list(olderThan: 3_600_000) == [])
+    // As soon as the clock has moved on.
+    while try list(olderThan: 0).isEmpty {}
+    #expect(try list(olderThan: 0) == ["open"])
+}
+
+@Test func theEndOfATransactionTakesNoSyncOfItsOwn() throws {
+    let log = try TestLog()
+    let producer = try Producer(log, "t-1")
+    try producer.client.createTopic("t")
+    #expect(try producer.add("t") == .none)
+    #expect(try producer.produce(["first"], "t") == .none)
+    #expect(try producer.end(commit: true) == .none)
+    let before = log.server.statistics().fsyncDurations.count
+    let began = ContinuousClock.now
+    let count = 50
+    for number in 0..<count {
+        #expect(try producer.add("t") == .none)
+        #expect(try producer.produce(["\(number)"], "t") == .none)
+        #expect(try producer.end(commit: true) == .none)
+    }
+    // What the transaction touches, the records, the decision, the marker; and every 100 ms what nobody waits for.
+    let planned = Int((ContinuousClock.now - began) / .milliseconds(100)) + 2
+    #expect(Int(log.server.statistics().fsyncDurations.count - before) <= 4 * count + planned)
+}

@@ -108,12 +108,13 @@ import Testing
     let topic = try #require(log.directory.topics["t"])
     try log.append(batch(["a"]))
     try log.settle()
+    let bytes = try log.partition.byteCount
     try log.directory.close()
     func lines(_ name: String) throws -> [String] {
         String(decoding: try contents(temporary.path + "/log/" + name), as: UTF8.self).split(separator: "\n").map(String.init)
     }
     #expect(try lines("topics.meta").dropLast() == ["millrace-topics 1", "topic \(topic.id) t 1"])
-    #expect(try lines("checkpoints").dropLast() == ["millrace-checkpoints 1", "\(topic.id) 0 0 1 clean"])
+    #expect(try lines("checkpoints").dropLast() == ["millrace-checkpoints 1", "\(topic.id) 0 0 1 clean \(bytes)"])
     let cluster = try lines("cluster.meta")
     #expect(cluster.dropLast() == ["millrace-log 1", "cluster.id=\(log.directory.clusterID)", "node.id=1"])
     let checked = cluster.dropLast().map { $0 + "\n" }.joined()

@@ -1,4 +1,6 @@
+import Glibc
 import KafkaLogStorage
+import Synchronization
 import Testing
 
 @Test func whatIsAppendedIsReadByteForByte() throws {
@@ -170,15 +172,38 @@ import Testing
     try check(try TestLog(temporary.path), from: 101)
 }
 
-@Test func ofACompressedBatchTheFirstRecordIsFoundByTime() throws {
+@Test func recordsInsideOfCompressedBatchesAreFoundByTime() throws {
+    for codec in [RecordBatchHeader.Compression.gzip, .snappy, .lz4, .zstd] {
+        let temporary = TemporaryDirectory()
+        let log = try TestLog(temporary.path)
+        try log.append(batch(["a"], timestamp: 10))
+        var builder = RecordBatchBuilder()
+        builder.compression = codec
+        try log.append(builder.build([20, 40, 30].map { Record(timestamp: $0, key: nil, value: [1]) }))
+        try log.append(batch(["b"], timestamp: 35))
+        try log.settle()
+        let expected: [(Int64, Int64?)] = [(5, 0), (11, 1), (20, 1), (21, 2), (35, 2), (40, 2), (41, nil)]
+        for (timestamp, offset) in expected {
+            #expect(try log.partition.offset(atOrAfter: timestamp, isolation: .readUncommitted)?.offset == offset, "\(codec) \(timestamp)")
+        }
+        #expect(try log.partition.offsetOfMaximumTimestamp() == TimestampOffset(offset: 2, timestamp: 40))
+        // What is asked for is below the log start: the next record that is new enough is in another batch.
+        _ = try log.directory.deleteRecords(TestLog.name, before: 3)
+        #expect(try log.partition.offset(atOrAfter: 21, isolation: .readUncommitted) == TimestampOffset(offset: 3, timestamp: 30))
+        #expect(try log.partition.offset(atOrAfter: 31, isolation: .readUncommitted) == TimestampOffset(offset: 4, timestamp: 35))
+        #expect(try log.partition.offsetOfMaximumTimestamp() == TimestampOffset(offset: 4, timestamp: 35))
+    }
+}
+
+@Test func ofABatchThatCannotBeUnpackedTheBeginningIsFoundByTime() throws {
     let temporary = TemporaryDirectory()
     let log = try TestLog(temporary.path)
     try log.append(batch(["a"], timestamp: 10))
-    var compressed = RecordBatchBuilder().build([Record(timestamp: 20, key: nil, value: [1]), Record(timestamp: 30, key: nil, value: [1])])
-    compressed[22] = 3
-    try log.append(withRightChecksum(compressed))
+    var broken = RecordBatchBuilder().build([Record(timestamp: 20, key: nil, value: [1]), Record(timestamp: 30, key: nil, value: [1])])
+    broken[22] = 4
+    try log.append(withRightChecksum(broken))
     try log.settle()
-    #expect(try log.partition.offset(atOrAfter: 30, isolation: .readUncommitted) == TimestampOffset(offset: 1, timestamp: 20))
+    #expect(try log.partition.offset(atOrAfter: 30, isolation: .readUncommitted) == TimestampOffset(offset: 1, timestamp: 30))
     #expect(try log.partition.offset(atOrAfter: 31, isolation: .readUncommitted) == nil)
 }
 
@@ -227,4 +252,98 @@ import Testing
     clock.advance(1)
     try log.append(batch(["c"]))
     #expect(try !contents(TestLog.segmentPath(temporary.path, 2)).isEmpty)
+}
+
+@Test func whatIsTooOldGoesAlsoWhereNobodyReads() throws {
+    let temporary = TemporaryDirectory()
+    let clock = ManualClock()
+    func open() throws -> TestLog {
+        try TestLog(temporary.path, clock: clock) { $0.segmentBytes = 1024; $0.retentionMilliseconds = 1_000_000 }
+    }
+    func append(_ log: TestLog, _ name: TopicPartition, _ count: Int) throws {
+        for index in 0..<count {
+            var batch = batch(["value \(index)"], timestamp: clock.milliseconds)
+            let partition = try log.directory.partition(name)
+            _ = try batch.withUnsafeMutableBytes { try partition.append($0) }
+        }
+    }
+    let (old, mixed, young) = (TopicPartition("many", 0), TopicPartition("many", 1), TopicPartition("many", 2))
+    do {
+        let log = try open()
+        try log.directory.createTopic("many", partitions: 4)
+        try append(log, old, 50)
+        try append(log, mixed, 50)
+        clock.advance(900_000)
+        try append(log, mixed, 50)
+        try append(log, young, 50)
+        try log.directory.close()
+    }
+    let log = try open()
+    func segments(_ name: TopicPartition) throws -> Int {
+        try names(temporary.path + "/log/topics/\(name)").filter { $0.hasSuffix(".log") }.count
+    }
+    let before = try segments(mixed)
+    while try log.directory.applyRetention(limit: 1) {}
+    #expect(log.directory.openPartitions.isEmpty, "nothing is due, and nothing is opened to find that out")
+    clock.advance(100_001)
+    while try log.directory.applyRetention(limit: 1) {}
+    #expect(Set(log.directory.openPartitions.map(\.name)) == [old, mixed])
+    #expect(try log.directory.partition(old).byteCount == 0 && log.directory.partition(old).logStartOffset == 50)
+    let start = try log.directory.partition(mixed).logStartOffset
+    #expect(start > 0 && start <= 50)
+    try log.directory.close()
+    #expect(try segments(old) == 1 && segments(mixed) < before && segments(young) > 1)
+    // The log start was on disk before the files went.
+    let again = try open()
+    #expect(try again.directory.partition(mixed).logStartOffset == start && again.directory.partition(mixed).damage == nil)
+}
+
+@Test func aSegmentThatNobodyWritesToIsClosedWhenItIsOld() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.segmentMilliseconds = 60_000; $0.retentionMilliseconds = -1 }
+    try log.append(batch(["a"]))
+    try log.settle()
+    func segments() throws -> [String] { try names(TestLog.partitionPath(temporary.path)).filter { $0.hasSuffix(".log") }.sorted() }
+    log.clock.advance(59_999)
+    try log.directory.applyRetention()
+    #expect(try segments().count == 1)
+    log.clock.advance(1)
+    try log.directory.applyRetention()
+    #expect(try segments().count == 2)
+    // Not again: there is nothing in the new one.
+    log.clock.advance(1_000_000)
+    try log.directory.applyRetention()
+    #expect(try segments().count == 2)
+    #expect(try log.append(batch(["b"])).baseOffset == 1)
+}
+
+@Test func aSettingThatIsChangedCountsAtOnce() throws {
+    let temporary = TemporaryDirectory()
+    let log = try TestLog(temporary.path) { $0.segmentBytes = 1024; $0.retentionMilliseconds = -1 }
+    for index in 0..<100 { try log.append(batch(["value \(index)"])) }
+    try log.settle()
+    try log.directory.setOverrides(["retention.bytes": "2000"], of: "t")
+    #expect(try log.partition.byteCount < 2000 + 1024 && log.partition.logStartOffset > 0)
+}
+
+@Test func aLogStartThatCannotBeWrittenKeepsTheFiles() throws {
+    let temporary = TemporaryDirectory()
+    let isFull = Atomic(false)
+    var operations = FileOperations.system
+    operations.rename = { (old, new) throws(SystemError) in
+        if isFull.load(ordering: .relaxed), new.hasSuffix("checkpoints") { throw SystemError(code: EIO) }
+        try FileOperations.system.rename(old, new)
+    }
+    do {
+        let log = try TestLog(temporary.path, operations: operations) { $0.segmentBytes = 1024; $0.retentionBytes = 2000 }
+        for index in 0..<100 { try log.append(batch(["value \(index)"])) }
+        try log.settle()
+        isFull.store(true, ordering: .relaxed)
+        try log.directory.applyRetention()
+        #expect(try log.partition.logStartOffset > 0)
+    }
+    // Killed before that was on disk: the next start has all of it, and misses nothing.
+    let again = try TestLog(temporary.path)
+    #expect(try again.partition.logStartOffset == 0 && again.partition.damage == nil)
+    #expect(try headers(again.readAll()).map(\.baseOffset) == Array(0..<100))
 }

@@ -146,6 +146,23 @@ extension TestLog {
     #expect(partition.highWatermark < again.acknowledgedAt)
 }
 
+/// librdkafka gives the sequence numbers of records that it gave up in flight to those of its next transaction.
+@Test(arguments: [false, true]) func aBatchIsNoRepeatOfOneInAnEarlierTransaction(restarts: Bool) throws {
+    let temporary = TemporaryDirectory()
+    var log = try TestLog(temporary.path)
+    _ = try log.send(Sent(sequence: 0, transactional: true))
+    _ = try log.send(Sent(sequence: 1, count: 2, transactional: true))
+    _ = try log.partition.appendMarker(producerID: 7, producerEpoch: 0, commit: false, coordinatorEpoch: 0)
+    if restarts {
+        try log.directory.close()
+        log = try TestLog(temporary.path)
+    }
+    #expect(log.refusal(Sent(sequence: 1, count: 2, transactional: true)) == .outOfOrderSequenceNumber)
+    #expect(log.refusal(Sent(sequence: 0, transactional: true)) == .outOfOrderSequenceNumber)
+    #expect(try log.send(Sent(sequence: 3, transactional: true)).baseOffset == 4)
+    #expect(try log.send(Sent(sequence: 3, transactional: true)).isDuplicate, "a repeat within the transaction is one")
+}
+
 @Test func aTransactionTakesOnlyTransactionalBatches() throws {
     let temporary = TemporaryDirectory()
     let log = try TestLog(temporary.path)

@@ -91,3 +91,13 @@ private let goldenRecords = [
     let abort = EndTransactionMarker(isCommit: false, coordinatorEpoch: 0)
     #expect(try EndTransactionMarker(batch: abort.batch(producerID: 1, producerEpoch: 0, timestamp: 5)) == abort)
 }
+
+@Test(arguments: [1, 7, 64, 1000, 2900, 2999, 3000, 3001, 3050, 3072, 3080, 6000, 6143, 6144, 6145, 10_000, 70_001])
+func theChecksumOfALongBatchIsThatOfAPlainCalculation(size: Int) throws {
+    var random = SplitMix64(seed: UInt64(size))
+    for more in 0..<16 {
+        let value = (0..<size + more).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        let built = RecordBatchBuilder().build([Record(timestamp: 1, key: nil, value: value)])
+        #expect(try headers(built).first?.crc == crc32c(built[21...]), "\(size + more) bytes")
+    }
+}

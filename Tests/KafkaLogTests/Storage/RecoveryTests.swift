@@ -213,27 +213,6 @@ private func crashed(_ path: String, checkpoint: Bool = false) throws -> (bytes:
     }
 }
 
-@Test func aThousandPartitionsOpenQuickly() throws {
-    let temporary = TemporaryDirectory(inMemory: true)
-    do {
-        let log = try TestLog(temporary.path, durability: .never)
-        try log.directory.createTopic("many", partitions: 300)
-        var batch = batch(["v"], producer: 1, epoch: 0, sequence: 0)
-        for index in Int32(0)..<300 {
-            let partition = try log.directory.partition(TopicPartition("many", index))
-            _ = try batch.withUnsafeMutableBytes { try partition.append($0) }
-        }
-        try log.directory.close()
-    }
-    let clock = ContinuousClock()
-    let log = try TestLog(temporary.path, durability: .never)
-    let start = clock.now
-    for index in Int32(0)..<300 { #expect(try log.directory.partition(TopicPartition("many", index)).logEndOffset == 1) }
-    let spent = clock.now - start
-    // A third of a second would be a thousand a second; this leaves room for a slow machine.
-    #expect(spent < .seconds(2))
-}
-
 /// A power cut leaves what fsync has covered, and of the rest a prefix, which may go on as zeros.
 @Test(arguments: 0..<20) func whatWasAcknowledgedSurvivesPowerCuts(seed: Int) throws {
     var random = SplitMix64(seed: UInt64(seed))

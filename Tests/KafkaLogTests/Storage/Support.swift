@@ -54,7 +54,7 @@ final class TestLog {
 
     init(
         _ root: String, clock: ManualClock = ManualClock(), durability: Durability = .commit, operations: FileOperations = .system,
-        configure: (inout LogConfiguration) -> Void = { _ in }
+        compactionMemory: Int = 1 << 20, configure: (inout LogConfiguration) -> Void = { _ in }
     ) throws {
         self.root = root
         self.clock = clock
@@ -62,7 +62,7 @@ final class TestLog {
         configure(&configuration)
         directory = try LogDirectory(
             path: root + "/log", nodeID: 1, durability: durability, defaults: configuration, clock: { clock.milliseconds },
-            operations: operations)
+            operations: operations, compactionMemory: compactionMemory)
         if directory.topics["t"] == nil { try directory.createTopic("t", partitions: 1) }
     }
 
@@ -104,6 +104,51 @@ final class TestLog {
         return directory.completeSyncs()
     }
 
+    /// Lets the cleaner do all that there is to do, or as much as it can.
+    func clean() throws -> [CompactionReport] {
+        var reports: [CompactionReport] = []
+        repeat {
+            guard try directory.startCompaction() else { return reports + directory.drainCompactionReports() }
+            while directory.isCompacting { _ = try nextCompletions() }
+            reports += directory.drainCompactionReports()
+        } while reports.allSatisfy { $0.failure == nil } && directory.failure == nil
+        return reports
+    }
+
+    /// All records that a reader gets from `offset` on: as Kafka's consumer does it, without markers and, for `readCommitted`, without the
+    /// batches of aborted transactions.
+    func records(
+        of name: TopicPartition = TestLog.name, from offset: Int64 = 0, isolation: IsolationLevel, maxBytes: Int = 1 << 20
+    ) throws -> [Record] {
+        let partition = try directory.partition(name)
+        var records: [Record] = []
+        var next = max(offset, partition.logStartOffset)
+        while true {
+            let fetched = try partition.read(from: next, maxBytes: maxBytes, minimumOneBatch: true, isolation: isolation)
+            guard let region = fetched.region else { return records }
+            var pending = fetched.abortedTransactions
+            var dropped: Set<Int64> = []
+            let bytes = try region.bytes()
+            var position = 0
+            for header in try headers(bytes) {
+                let batch = Array(bytes[position..<position + header.totalSize])
+                position += header.totalSize
+                guard batch.withUnsafeBytes({ header.checksumMatches($0) }) else { throw WrongChecksum(offset: header.baseOffset) }
+                while let first = pending.first, first.firstOffset <= header.lastOffset {
+                    dropped.insert(first.producerID)
+                    pending.removeFirst()
+                }
+                next = header.nextOffset
+                if header.isControl {
+                    if try EndTransactionMarker(batch: batch)?.isCommit == false { dropped.remove(header.producerID) }
+                } else if !(header.isTransactional && dropped.contains(header.producerID)) {
+                    var iterator = try RecordIterator(batch: batch)
+                    while let record = try iterator.next() { if record.offset >= offset { records.append(record) } }
+                }
+            }
+        }
+    }
+
     /// All bytes that a reader gets from `offset` on, region after region.
     func readAll(from offset: Int64 = 0, isolation: IsolationLevel = .readUncommitted, maxBytes: Int = 1 << 20) throws -> [UInt8] {
         var bytes: [UInt8] = []
@@ -118,6 +163,7 @@ final class TestLog {
 }
 
 struct TimedOut: Error {}
+struct WrongChecksum: Error { let offset: Int64 }
 
 func headers(_ bytes: [UInt8]) throws -> [RecordBatchHeader] {
     try bytes.withUnsafeBytes { bytes in

@@ -1,21 +1,57 @@
+import Foundation
 import KafkaLogCoordination
 import KafkaLogTransactions
 import Testing
 
 /// Producers, zombies, partitions, a journal that is synced now and then, crashes: at any step, with any prefix of what was
-/// not synced. The partitions are a model of their own: they know what was written, not what the coordinator thinks.
+/// not synced; epochs that come to their end, idle ids that are forgotten, a wall clock that jumps. The partitions are a model of
+/// their own: they know what was written and asked for, not what the coordinator thinks.
+///
+/// `MILLRACE_SIMULATION_STEPS` says how many steps there are in all, `MILLRACE_SIMULATION_SEED` where the seeds begin.
+///
+/// Each of these was put into the coordinator and found: markers written before the decision is durable; EndTxn answered before
+/// the markers; a time-out that aborts without a new epoch; a restart that does not write the markers of prepared transactions again;
+/// InitProducerId answered before its epoch is durable; a producer id block that is not restored; `verify` that does not look at the
+/// epoch; the last epoch given out instead of a new producer id; idle ids forgotten while they are prepared.
 struct TransactionSimulationTests {
-    @Test(arguments: [0x7a_0001, 0x7a_0002, 0x7a_0003] as [UInt64])
-    func everyTransactionHasOneOutcomeWhateverHappens(seed: UInt64) throws {
-        let world = World(seed: seed)
-        for _ in 0..<80_000 {
-            try world.step()
-            if !world.failures.isEmpty { break }
+    private static let steps = environment("MILLRACE_SIMULATION_STEPS") ?? 3_000_000
+    private static let seed = UInt64(environment("MILLRACE_SIMULATION_SEED") ?? 0x7a_0000)
+    private static let stepsPerWorld = 75_000
+
+    private static func environment(_ name: String) -> Int? { ProcessInfo.processInfo.environment[name].flatMap { Int($0) } }
+
+    @Test func everyTransactionHasOneOutcomeWhateverHappens() throws {
+        for number in 0..<UInt64(max(1, Self.steps / Self.stepsPerWorld)) {
+            let seed = Self.seed + number
+            let world = World(seed: seed)
+            for _ in 0..<Self.stepsPerWorld {
+                try world.step()
+                if !world.failures.isEmpty { break }
+            }
+            if world.failures.isEmpty { try world.settle() }
+            try #require(world.failures.isEmpty, "seed \(seed), step \(world.steps): \(world.failures)")
+            #expect(
+                world.committed > 500 && world.aborted > 500 && world.crashes > 100 && world.fenced > 500 && world.renewed > 3,
+                "seed \(seed): \(world.counts)")
         }
-        if world.failures.isEmpty { try world.settle() }
-        #expect(world.failures.isEmpty, "seed \(seed), step \(world.steps): \(world.failures)")
-        #expect(world.committed > 500 && world.aborted > 500 && world.crashes > 100 && world.fenced > 500,
-            "seed \(seed): \(world.committed) committed, \(world.aborted) aborted, \(world.crashes) crashes, \(world.fenced) fenced")
+    }
+
+    @Test func whenTheProducerIDsAreUsedUpNobodyGetsAnother() throws {
+        let coordinator = TransactionCoordinator(configuration: TransactionConfiguration())
+        let block = CoordinatorRecord(
+            key: [CoordinatorRecordKind.producerIDBlock.rawValue], value: [1] + withUnsafeBytes(of: (Int64.max - 1_500).bigEndian) { [UInt8]($0) })
+        try coordinator.restore(block)
+        let now = CoordinatorTime(monotonicMilliseconds: 0, wallMilliseconds: 0)
+        _ = coordinator.start(now)
+        var given: [Int64] = []
+        for number in 0..<3_000 as Range<UInt64> {
+            let request = InitProducerIDRequest(transactionalID: nil, timeoutMilliseconds: 1, current: nil)
+            for case .replyWhenDurable(_, .initProducerID(let result)) in coordinator.initProducerID(request, RequestToken(number), now) {
+                if result.error == .none { given.append(result.producer.producerID) } else { #expect(result.error == .coordinatorNotAvailable) }
+            }
+        }
+        // A block that does not fit is not begun.
+        #expect(given == Array(Int64.max - 1_500..<Int64.max - 500))
     }
 }
 
@@ -83,7 +119,17 @@ private final class World {
     var nextToken: UInt64 = 0
     var restartedAt: Int64 = 0
     var failures: [String] = []
-    var steps = 0, committed = 0, aborted = 0, crashes = 0, fenced = 0
+    var steps = 0, committed = 0, aborted = 0, crashes = 0, fenced = 0, renewed = 0
+    var counts: String {
+        "\(committed) committed, \(aborted) aborted, \(crashes) crashes, \(fenced) fenced, \(renewed) new producer ids for old transactional ids"
+    }
+
+    /// The transactional id that an InitProducerId was for, nil for an idempotent producer.
+    var asked: [RequestToken: String?] = [:]
+    /// Who got each producer id.
+    var owners: [Int64: String?] = [:]
+    /// Since when a transactional id has been seen with its transaction ongoing, on the monotonic clock.
+    var ongoingSince: [String: Int64] = [:]
 
     let timeout: Int32 = 10_000
     let configuration: TransactionConfiguration
@@ -92,6 +138,8 @@ private final class World {
         random = SplitMix64(state: seed)
         var configuration = TransactionConfiguration()
         configuration.producerIDBlockSize = 3
+        configuration.transactionalIDExpirationMilliseconds = 60_000
+        configuration.expirationCheckIntervalMilliseconds = 5_000
         self.configuration = configuration
         coordinator = TransactionCoordinator(configuration: configuration)
         clients = (0..<6).map { Client(id: "tx\($0 % 3)") }
@@ -110,10 +158,27 @@ private final class World {
         case 0..<600: act(chance(90) ? Int.random(in: 0..<3, using: &random) : Int.random(in: 3..<clients.count, using: &random))
         case 600..<750: sync(to: chance(50) ? journal.count : Int.random(in: durable...journal.count, using: &random))
         case 750..<900: writeOneMarker()
-        case 900..<985: advance(Int64.random(in: 0..<200, using: &random))
-        case 985..<997: advance(Int64.random(in: 0..<8_000, using: &random))
+        case 900..<980: advance(Int64.random(in: 0..<200, using: &random))
+        case 980..<992: advance(Int64.random(in: 0..<8_000, using: &random))
+        case 992: advance(chance(10) ? 70_000 : 0)
+        case 993: now.wallMilliseconds += Int64.random(in: -100_000..<100_000, using: &random)
+        case 994..<997: idempotentProducer()
         default: try crash()
         }
+        watch()
+    }
+
+    private func watch() {
+        let ongoing = Set(coordinator.list().filter { $0.state == .ongoing }.map(\.transactionalID))
+        ongoingSince = ongoingSince.filter { ongoing.contains($0.key) }
+        for id in ongoing where ongoingSince[id] == nil { ongoingSince[id] = now.monotonicMilliseconds }
+    }
+
+    private func idempotentProducer() {
+        nextToken += 1
+        let token = RequestToken(nextToken)
+        asked[token] = .some(nil)
+        perform(coordinator.initProducerID(InitProducerIDRequest(transactionalID: nil, timeoutMilliseconds: 0, current: nil), token, now))
     }
 
     private func act(_ index: Int) {
@@ -155,7 +220,10 @@ private final class World {
     private func initialise(_ index: Int, current: ProducerIDAndEpoch?) {
         let request = InitProducerIDRequest(
             transactionalID: clients[index].id, timeoutMilliseconds: timeout, current: current)
-        ask(index, .initialise) { coordinator.initProducerID(request, $0, now) }
+        ask(index, .initialise) {
+            asked[$0] = request.transactionalID
+            return coordinator.initProducerID(request, $0, now)
+        }
     }
 
     private func ask(_ index: Int, _ kind: Waiting, _ request: (RequestToken) -> [TransactionAction]) {
@@ -243,14 +311,14 @@ private final class World {
     private func answer(_ token: RequestToken, _ reply: TransactionReply) {
         if !answered.insert(token).inserted { fail("\(token) is answered twice") }
         guard let index = clients.firstIndex(where: { $0.waiting?.token == token }), let waiting = clients[index].waiting else {
-            if case .initProducerID(let result) = reply, result.error == .none { given(result.producer, nil) }
+            if case .initProducerID(let result) = reply, result.error == .none { given(result.producer, nil, token) }
             return
         }
         clients[index].waiting = nil
         switch (waiting.kind, reply) {
         case (.initialise, .initProducerID(let result)):
             if result.error == .none {
-                given(result.producer, index)
+                given(result.producer, index, token)
                 checkOutcome(index, expected: nil)
                 begin(index)
                 clients[index].producer = result.producer
@@ -274,8 +342,15 @@ private final class World {
     }
 
     /// A producer was given out: nobody else may have it, and it is newer than all before.
-    private func given(_ producer: ProducerIDAndEpoch, _ index: Int?) {
-        guard let id = coordinator.list().first(where: { $0.producerID == producer.producerID })?.transactionalID else { return }
+    private func given(_ producer: ProducerIDAndEpoch, _ index: Int?, _ token: RequestToken) {
+        guard let asker = asked.removeValue(forKey: token) else { return fail("nobody asked for \(producer)") }
+        if let owner = owners[producer.producerID], asker == nil || owner != asker {
+            fail("\(producer) is given to \(asker ?? "an idempotent producer"), \(owner ?? "an idempotent producer") has it")
+        }
+        owners[producer.producerID] = .some(asker)
+        if producer.epoch == .max { fail("\(producer) has the last epoch: nobody could fence it") }
+        guard let id = asker else { return }
+        if let last = latest[id]?.last, last.producerID != producer.producerID { renewed += 1 }
         if let last = latest[id]?.last, last != producer {
             let isNewer = last.producerID == producer.producerID ? last.epoch < producer.epoch : last.producerID < producer.producerID
             // An answer that was held back may come after a newer one was asked for, never after it was given.
@@ -325,7 +400,7 @@ private final class World {
         now.wallMilliseconds += milliseconds
         if let deadline = coordinator.nextDeadline, deadline <= now.monotonicMilliseconds { perform(coordinator.tick(now)) }
         for transaction in coordinator.list() where transaction.state == .ongoing {
-            let since = max(transaction.startTimestamp - 1_700_000_000_000, restartedAt)
+            let since = max(ongoingSince[transaction.transactionalID] ?? now.monotonicMilliseconds, restartedAt)
             if now.monotonicMilliseconds - since >= Int64(timeout) { fail("\(transaction) is past its time-out") }
         }
     }
@@ -341,9 +416,11 @@ private final class World {
             var seen: Set<[UInt8]> = []
             journal = journal.reversed().filter { seen.insert($0.key).inserted && $0.value != nil }.reversed()
         }
+        if chance(20) { age() }
         durable = journal.count
         held = []
         writing = []
+        asked = [:]
         for index in clients.indices {
             clients[index].giveUpWaiting()
             // Some processes die with it.
@@ -361,6 +438,20 @@ private final class World {
                 }
                 if !isKnown { fail("a transaction is open in \(place) that the coordinator has forgotten") }
             }
+        }
+    }
+
+    /// Nobody has used up 32,767 epochs in a test's time: some idle id does so at once. Its producer is fenced, as if another had come
+    /// again and again. In an entry the epoch is at byte 17, the state (0 empty, 4 and 5 complete) at byte 25.
+    private func age() {
+        var last: [[UInt8]: Int] = [:]
+        for (index, record) in journal.enumerated() where record.key.first == CoordinatorRecordKind.transaction.rawValue { last[record.key] = index }
+        for index in last.values.sorted() {
+            guard let value = journal[index].value, [0, 4, 5].contains(value[25]), chance(50) else { continue }
+            let epoch = Int16(value[17]) << 8 | Int16(value[18])
+            let later = max(epoch, Int16.random(in: .max - 4 ... .max - 1, using: &random))
+            journal[index].value?[17] = UInt8(later >> 8)
+            journal[index].value?[18] = UInt8(later & 0xff)
         }
     }
 

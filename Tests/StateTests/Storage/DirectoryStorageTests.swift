@@ -86,16 +86,4 @@ import Testing
         try storage.put([1], as: "job/after")
         #expect(try storage.get("job/after") == [1])
     }
-
-    @Test func `names of deltas and snapshots sort by epoch and read back`() {
-        let reference = DeltaReference(epoch: 42, id: 0xAB)
-        let delta = CheckpointNames.delta(job: "j", task: "t-0", reference)
-        #expect(delta == "j/t-0/00000000000000000042-00000000000000ab.delta")
-        #expect(CheckpointNames.delta(named: delta) == reference)
-        #expect(CheckpointNames.snapshot(named: delta) == nil)
-        let snapshot = CheckpointNames.snapshot(job: "j", task: "t-0", reference)
-        #expect(CheckpointNames.snapshot(named: snapshot + "/1.sst") == reference)
-        #expect(CheckpointNames.delta(named: "j/t-0/x.delta") == nil)
-        #expect(CheckpointNames.delta(named: "j/t-0/0000000000000000+042-00000000000000ab.delta") == nil)
-    }
 }

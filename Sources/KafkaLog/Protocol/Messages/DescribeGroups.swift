@@ -2,7 +2,7 @@
 package struct DescribeGroupsRequest: RequestMessage {
     package typealias Response = DescribeGroupsResponse
     package static let api = ApiKey.describeGroups
-    package static let versions: ClosedRange<Int16> = 0...5
+    package static let versions: ClosedRange<Int16> = 0...6
     package static let flexibleSince: Int16? = 5
 
     package var groups: [String] = []
@@ -30,6 +30,7 @@ package struct DescribeGroupsResponse: WireStructure {
 
     package struct Group: WireStructure {
         package var errorCode: ErrorCode = .none
+        package var errorMessage: String?
         package var groupID: String = ""
         package var groupState: String = ""
         package var protocolType: String = ""
@@ -41,6 +42,7 @@ package struct DescribeGroupsResponse: WireStructure {
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
             try coder.field(&errorCode)
+            try coder.field(&errorMessage, since: 6)
             try coder.field(&groupID)
             try coder.field(&groupState)
             try coder.field(&protocolType)

@@ -2,7 +2,7 @@
 package struct EndTransactionRequest: RequestMessage {
     package typealias Response = EndTransactionResponse
     package static let api = ApiKey.endTransaction
-    package static let versions: ClosedRange<Int16> = 0...3
+    package static let versions: ClosedRange<Int16> = 0...4
     package static let flexibleSince: Int16? = 3
 
     package var transactionalID: String = ""

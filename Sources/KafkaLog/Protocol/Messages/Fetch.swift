@@ -1,12 +1,13 @@
-/// Reads record batches. `records` of the response are file regions, sent without a copy.
+/// Reads record batches; before version 4, message sets. `records` of the response are file regions, sent without a copy.
 package struct FetchRequest: RequestMessage {
     package typealias Response = FetchResponse
     package static let api = ApiKey.fetch
-    package static let versions: ClosedRange<Int16> = 4...12
+    package static let versions: ClosedRange<Int16> = 0...17
     package static let flexibleSince: Int16? = 12
 
     /// Tagged field 0 from version 12.
     package var clusterID: String?
+    /// -1 for a consumer; in a tagged field of no interest here from version 15 on.
     package var replicaID: Int32 = -1
     package var maxWaitMilliseconds: Int32 = 0
     package var minBytes: Int32 = 0
@@ -21,11 +22,11 @@ package struct FetchRequest: RequestMessage {
     package init() {}
 
     package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-        try coder.field(&replicaID)
+        try coder.field(&replicaID, through: 14)
         try coder.field(&maxWaitMilliseconds)
         try coder.field(&minBytes)
-        try coder.field(&maxBytes)
-        try coder.field(&isolationLevel)
+        try coder.field(&maxBytes, since: 3)
+        try coder.field(&isolationLevel, since: 4)
         try coder.field(&sessionID, since: 7)
         try coder.field(&sessionEpoch, since: 7)
         try coder.field(&topics)
@@ -43,12 +44,15 @@ package struct FetchRequest: RequestMessage {
 
     package struct Topic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 13 on (KIP-516).
+        package var topicID: WireUUID = .zero
         package var partitions: [Partition] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 12)
+            try coder.field(&topicID, since: 13)
             try coder.field(&partitions)
         }
 
@@ -75,12 +79,15 @@ package struct FetchRequest: RequestMessage {
 
     package struct ForgottenTopic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 13 on (KIP-516).
+        package var topicID: WireUUID = .zero
         package var partitions: [Int32] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 12)
+            try coder.field(&topicID, since: 13)
             try coder.field(&partitions)
         }
     }
@@ -96,7 +103,7 @@ package struct FetchResponse: WireStructure {
     package init() {}
 
     package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-        try coder.field(&throttleTimeMilliseconds)
+        try coder.field(&throttleTimeMilliseconds, since: 1)
         try coder.field(&errorCode, since: 7)
         try coder.field(&sessionID, since: 7)
         try coder.field(&topics)
@@ -104,12 +111,15 @@ package struct FetchResponse: WireStructure {
 
     package struct Topic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 13 on (KIP-516).
+        package var topicID: WireUUID = .zero
         package var partitions: [Partition] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 12)
+            try coder.field(&topicID, since: 13)
             try coder.field(&partitions)
         }
 
@@ -129,9 +139,9 @@ package struct FetchResponse: WireStructure {
                 try coder.field(&index)
                 try coder.field(&errorCode)
                 try coder.field(&highWatermark)
-                try coder.field(&lastStableOffset)
+                try coder.field(&lastStableOffset, since: 4)
                 try coder.field(&logStartOffset, since: 5)
-                try coder.field(&abortedTransactions)
+                try coder.field(&abortedTransactions, since: 4)
                 try coder.field(&preferredReadReplica, since: 11)
                 try coder.field(&records)
             }

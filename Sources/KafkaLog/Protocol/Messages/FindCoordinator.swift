@@ -2,7 +2,7 @@
 package struct FindCoordinatorRequest: RequestMessage {
     package typealias Response = FindCoordinatorResponse
     package static let api = ApiKey.findCoordinator
-    package static let versions: ClosedRange<Int16> = 0...4
+    package static let versions: ClosedRange<Int16> = 0...6
     package static let flexibleSince: Int16? = 3
 
     package var key: String = ""

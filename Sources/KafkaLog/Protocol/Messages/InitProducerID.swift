@@ -2,7 +2,7 @@
 package struct InitProducerIDRequest: RequestMessage {
     package typealias Response = InitProducerIDResponse
     package static let api = ApiKey.initProducerID
-    package static let versions: ClosedRange<Int16> = 0...4
+    package static let versions: ClosedRange<Int16> = 0...5
     package static let flexibleSince: Int16? = 2
 
     package var transactionalID: String?

@@ -1,16 +1,18 @@
-/// All groups, by state when a filter is given.
+/// All groups, by state and type when filters are given.
 package struct ListGroupsRequest: RequestMessage {
     package typealias Response = ListGroupsResponse
     package static let api = ApiKey.listGroups
-    package static let versions: ClosedRange<Int16> = 0...4
+    package static let versions: ClosedRange<Int16> = 0...5
     package static let flexibleSince: Int16? = 3
 
     package var statesFilter: [String] = []
+    package var typesFilter: [String] = []
 
     package init() {}
 
     package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
         try coder.field(&statesFilter, since: 4)
+        try coder.field(&typesFilter, since: 5)
     }
 }
 
@@ -32,6 +34,7 @@ package struct ListGroupsResponse: WireStructure {
         package var groupID: String = ""
         package var protocolType: String = ""
         package var groupState: String = ""
+        package var groupType: String = ""
 
         package init() {}
 
@@ -39,6 +42,7 @@ package struct ListGroupsResponse: WireStructure {
             try coder.field(&groupID)
             try coder.field(&protocolType)
             try coder.field(&groupState, since: 4)
+            try coder.field(&groupType, since: 5)
         }
     }
 }

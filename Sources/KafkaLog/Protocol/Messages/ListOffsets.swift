@@ -1,13 +1,16 @@
-/// Offsets by timestamp: -1 latest, -2 earliest, -3 the record with the largest timestamp (v7).
+/// Offsets by timestamp: -1 latest, -2 earliest, -3 the record with the largest timestamp (v7, KIP-734), -4 the earliest that is
+/// on this machine (v8, KIP-405), -5 the latest that is elsewhere (v9, KIP-1005).
 package struct ListOffsetsRequest: RequestMessage {
     package typealias Response = ListOffsetsResponse
     package static let api = ApiKey.listOffsets
-    package static let versions: ClosedRange<Int16> = 1...7
+    package static let versions: ClosedRange<Int16> = 1...10
     package static let flexibleSince: Int16? = 6
 
     package var replicaID: Int32 = 0
     package var isolationLevel: Int8 = 0
     package var topics: [Topic] = []
+    /// For what has to be read from elsewhere.
+    package var timeoutMilliseconds: Int32 = 0
 
     package init() {}
 
@@ -15,6 +18,7 @@ package struct ListOffsetsRequest: RequestMessage {
         try coder.field(&replicaID)
         try coder.field(&isolationLevel, since: 2)
         try coder.field(&topics)
+        try coder.field(&timeoutMilliseconds, since: 10)
     }
 
     package struct Topic: WireStructure {

@@ -2,7 +2,7 @@
 package struct MetadataRequest: RequestMessage {
     package typealias Response = MetadataResponse
     package static let api = ApiKey.metadata
-    package static let versions: ClosedRange<Int16> = 0...12
+    package static let versions: ClosedRange<Int16> = 0...13
     package static let flexibleSince: Int16? = 9
 
     package var topics: [Topic]? = []
@@ -40,6 +40,7 @@ package struct MetadataResponse: WireStructure {
     package var controllerID: Int32 = -1
     package var topics: [Topic] = []
     package var clusterAuthorizedOperations: Int32 = .min
+    package var errorCode: ErrorCode = .none
 
     package init() {}
 
@@ -50,6 +51,7 @@ package struct MetadataResponse: WireStructure {
         try coder.field(&controllerID, since: 1)
         try coder.field(&topics)
         try coder.field(&clusterAuthorizedOperations, since: 8, through: 10)
+        try coder.field(&errorCode, since: 13)
     }
 
     package struct Broker: WireStructure {

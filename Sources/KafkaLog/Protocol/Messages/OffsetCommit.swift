@@ -2,7 +2,7 @@
 package struct OffsetCommitRequest: RequestMessage {
     package typealias Response = OffsetCommitResponse
     package static let api = ApiKey.offsetCommit
-    package static let versions: ClosedRange<Int16> = 2...8
+    package static let versions: ClosedRange<Int16> = 2...10
     package static let flexibleSince: Int16? = 8
 
     package var groupID: String = ""
@@ -25,12 +25,15 @@ package struct OffsetCommitRequest: RequestMessage {
 
     package struct Topic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 10 on (KIP-848).
+        package var topicID: WireUUID = .zero
         package var partitions: [Partition] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 9)
+            try coder.field(&topicID, since: 10)
             try coder.field(&partitions)
         }
 
@@ -66,12 +69,15 @@ package struct OffsetCommitResponse: WireStructure {
 
     package struct Topic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 10 on (KIP-848).
+        package var topicID: WireUUID = .zero
         package var partitions: [Partition] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 9)
+            try coder.field(&topicID, since: 10)
             try coder.field(&partitions)
         }
 

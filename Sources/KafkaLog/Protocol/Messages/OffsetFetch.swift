@@ -2,7 +2,7 @@
 package struct OffsetFetchRequest: RequestMessage {
     package typealias Response = OffsetFetchResponse
     package static let api = ApiKey.offsetFetch
-    package static let versions: ClosedRange<Int16> = 1...8
+    package static let versions: ClosedRange<Int16> = 1...10
     package static let flexibleSince: Int16? = 6
 
     package var groupID: String = ""
@@ -21,24 +21,32 @@ package struct OffsetFetchRequest: RequestMessage {
 
     package struct Topic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 10 on (KIP-848).
+        package var topicID: WireUUID = .zero
         package var partitionIndexes: [Int32] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 9)
+            try coder.field(&topicID, since: 10)
             try coder.field(&partitionIndexes)
         }
     }
 
     package struct Group: WireStructure {
         package var groupID: String = ""
+        /// Of a member of a group that goes by KIP-848.
+        package var memberID: String?
+        package var memberEpoch: Int32 = -1
         package var topics: [Topic]? = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
             try coder.field(&groupID)
+            try coder.field(&memberID, since: 9)
+            try coder.field(&memberEpoch, since: 9)
             try coder.field(&topics)
         }
     }
@@ -62,12 +70,15 @@ package struct OffsetFetchResponse: WireStructure {
 
     package struct Topic: WireStructure {
         package var name: String = ""
+        /// Instead of the name from version 10 on (KIP-848).
+        package var topicID: WireUUID = .zero
         package var partitions: [Partition] = []
 
         package init() {}
 
         package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-            try coder.field(&name)
+            try coder.field(&name, through: 9)
+            try coder.field(&topicID, since: 10)
             try coder.field(&partitions)
         }
 

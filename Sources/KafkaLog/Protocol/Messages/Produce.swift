@@ -1,8 +1,8 @@
-/// Appends record batches to partitions. `records` of the request are a view of the received frame.
+/// Appends record batches to partitions; before version 3, message sets. `records` of the request are a view of the received frame.
 package struct ProduceRequest: RequestMessage {
     package typealias Response = ProduceResponse
     package static let api = ApiKey.produce
-    package static let versions: ClosedRange<Int16> = 3...9
+    package static let versions: ClosedRange<Int16> = 0...11
     package static let flexibleSince: Int16? = 9
 
     package var transactionalID: String?
@@ -13,7 +13,7 @@ package struct ProduceRequest: RequestMessage {
     package init() {}
 
     package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
-        try coder.field(&transactionalID)
+        try coder.field(&transactionalID, since: 3)
         try coder.field(&acknowledgements)
         try coder.field(&timeoutMilliseconds)
         try coder.field(&topics)
@@ -53,7 +53,7 @@ package struct ProduceResponse: WireStructure {
 
     package mutating func code<Coder: FieldCoder>(_ coder: inout Coder) throws(CodecError) {
         try coder.field(&topics)
-        try coder.field(&throttleTimeMilliseconds)
+        try coder.field(&throttleTimeMilliseconds, since: 1)
     }
 
     package struct Topic: WireStructure {
@@ -82,7 +82,7 @@ package struct ProduceResponse: WireStructure {
                 try coder.field(&index)
                 try coder.field(&errorCode)
                 try coder.field(&baseOffset)
-                try coder.field(&logAppendTimeMilliseconds)
+                try coder.field(&logAppendTimeMilliseconds, since: 2)
                 try coder.field(&logStartOffset, since: 5)
                 try coder.field(&recordErrors, since: 8)
                 try coder.field(&errorMessage, since: 8)

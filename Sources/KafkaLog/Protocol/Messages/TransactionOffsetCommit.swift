@@ -2,7 +2,7 @@
 package struct TransactionOffsetCommitRequest: RequestMessage {
     package typealias Response = TransactionOffsetCommitResponse
     package static let api = ApiKey.transactionOffsetCommit
-    package static let versions: ClosedRange<Int16> = 0...3
+    package static let versions: ClosedRange<Int16> = 0...4
     package static let flexibleSince: Int16? = 3
 
     package var transactionalID: String = ""

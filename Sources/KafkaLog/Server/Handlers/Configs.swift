@@ -1,46 +1,48 @@
 import KafkaLogProtocol
 import KafkaLogStorage
 
+/// Kafka's numbers for what a configuration belongs to.
+enum ResourceType {
+    static let topic: Int8 = 2
+    static let broker: Int8 = 4
+}
+
 /// One setting as DescribeConfigs shows it.
 private struct Setting {
-    /// Kafka's numbers for the type and the origin of a value.
-    enum Kind: Int8 {
-        case boolean = 1
-        case string = 2
-        case int = 3
-        case long = 5
-        case list = 7
-    }
+    /// Kafka's numbers for the origin of a value.
     enum Source: Int8 {
         case topic = 1
         case staticBroker = 4
         case byDefault = 5
     }
 
-    let name: String
-    let value: String
-    let kind: Kind
-    var source: Source = .byDefault
+    struct Value {
+        let name: String
+        let value: String
+        let source: Source
+    }
+
+    /// The one that counts, and those that would count without it.
+    let values: [Value]
+    let type: SettingType
+    let documentation: String?
+    let isReadOnly: Bool
 }
 
 extension Broker {
-    private enum ResourceType {
-        static let topic: Int8 = 2
-        static let broker: Int8 = 4
-    }
-
     func describeConfigs(_ request: DescribeConfigsRequest, _ reply: Reply<DescribeConfigsRequest>) {
+        var seen: Set<String> = []
         answer(reply) { response in
-            response.results = request.resources.map { resource in
+            // Each resource once, as in Kafka.
+            response.results = request.resources.filter { seen.insert("\($0.resourceType) \($0.resourceName)").inserted }.map { resource in
                 var result = DescribeConfigsResponse.Result {
                     $0.resourceType = resource.resourceType
                     $0.resourceName = resource.resourceName
                 }
                 do throws(RequestFailure) {
-                    let settings = try settings(resource.resourceType, resource.resourceName)
-                    result.configs = settings
-                        .filter { resource.configurationKeys?.contains($0.name) ?? true }
-                        .map { describe($0, isTopic: resource.resourceType == ResourceType.topic, withSynonyms: request.includeSynonyms) }
+                    result.configs = try settings(resource.resourceType, resource.resourceName)
+                        .filter { resource.configurationKeys?.contains($0.values[0].name) ?? true }
+                        .map { describe($0, request) }
                 } catch {
                     result.errorCode = error.code
                     result.errorMessage = error.message
@@ -67,111 +69,84 @@ extension Broker {
         }
     }
 
+    /// What a topic says itself, what the broker says for all, and what counts when nobody says anything.
     private func topicSettings(_ topic: Topic) throws(RequestFailure) -> [Setting] {
         let effective = try RequestFailure.fromStorage { () throws(StorageError) in try directory.configuration(of: topic) }
-        let settings = [
-            Setting(name: "cleanup.policy", value: effective.cleanupPolicy.rawValue, kind: .list),
-            Setting(name: "compression.type", value: "producer", kind: .string),
-            Setting(name: "index.interval.bytes", value: "\(effective.indexIntervalBytes)", kind: .int),
-            Setting(name: "max.message.bytes", value: "\(effective.maxMessageBytes)", kind: .int),
-            Setting(name: "message.timestamp.type", value: "CreateTime", kind: .string),
-            Setting(name: "min.insync.replicas", value: "1", kind: .int),
-            Setting(name: "retention.bytes", value: "\(effective.retentionBytes)", kind: .long),
-            Setting(name: "retention.ms", value: "\(effective.retentionMilliseconds)", kind: .long),
-            Setting(name: "segment.bytes", value: "\(effective.segmentBytes)", kind: .int),
-            Setting(name: "segment.ms", value: "\(effective.segmentMilliseconds)", kind: .long),
-        ]
-        return settings.map { setting in
-            var setting = setting
-            if topic.overrides[setting.name] != nil { setting.source = .topic }
-            return setting
+        let ofBroker = Broker.shownSettings(configuration.topicDefaults)
+        let byDefault = Broker.shownSettings(LogConfiguration())
+        return Broker.shownSettings(effective).sorted { $0.key < $1.key }.map { name, value in
+            let description = SettingDescription.ofTopics[name]
+            let brokerName = description?.brokerName ?? name
+            var values: [Setting.Value] = []
+            if topic.overrides[name] != nil { values.append(.init(name: name, value: value, source: .topic)) }
+            if let broker = ofBroker[name], broker != byDefault[name] {
+                values.append(.init(name: values.isEmpty ? name : brokerName, value: broker, source: .staticBroker))
+            }
+            if let usual = byDefault[name] {
+                values.append(.init(name: values.isEmpty ? name : brokerName, value: usual, source: .byDefault))
+            }
+            return Setting(
+                values: values, type: description?.type ?? .string, documentation: description?.documentation, isReadOnly: false)
         }
+    }
+
+    /// The settings that have an effect, and those that are the same for all topics and that clients look for.
+    private static func shownSettings(_ configuration: LogConfiguration) -> [String: String] {
+        var settings = ["compression.type": "producer", "message.timestamp.type": "CreateTime", "min.insync.replicas": "1"]
+        for setting in configuration.settings { settings[setting.name] = setting.value }
+        return settings
     }
 
     private var brokerSettings: [Setting] {
         let defaults = configuration.topicDefaults
-        return [
-            Setting(name: "auto.create.topics.enable", value: "\(configuration.createsTopicsOnUse)", kind: .boolean),
-            Setting(name: "broker.id", value: "\(configuration.nodeID)", kind: .int),
-            Setting(name: "default.replication.factor", value: "1", kind: .int),
-            Setting(name: "group.max.session.timeout.ms", value: "\(configuration.groups.maximumSessionTimeoutMilliseconds)", kind: .int),
-            Setting(name: "group.min.session.timeout.ms", value: "\(configuration.groups.minimumSessionTimeoutMilliseconds)", kind: .int),
-            Setting(name: "log.dirs", value: configuration.directory, kind: .string),
-            Setting(name: "log.retention.bytes", value: "\(defaults.retentionBytes)", kind: .long),
-            Setting(name: "log.retention.ms", value: "\(defaults.retentionMilliseconds)", kind: .long),
-            Setting(name: "log.segment.bytes", value: "\(defaults.segmentBytes)", kind: .int),
-            Setting(name: "max.connections", value: "\(configuration.limits.connections)", kind: .int),
-            Setting(name: "message.max.bytes", value: "\(defaults.maxMessageBytes)", kind: .int),
-            Setting(name: "num.partitions", value: "\(configuration.defaultPartitions)", kind: .int),
-            Setting(name: "offsets.retention.minutes", value: "\(configuration.groups.offsetsRetentionMilliseconds / 60_000)", kind: .int),
-            Setting(name: "socket.request.max.bytes", value: "\(configuration.limits.requestBytes)", kind: .int),
-            Setting(name: "transaction.max.timeout.ms", value: "\(configuration.transactions.maximumTimeoutMilliseconds)", kind: .int),
-        ].map { setting in
-            var setting = setting
-            setting.source = .staticBroker
-            return setting
+        let settings: [(name: String, value: String, type: SettingType)] = [
+            ("auto.create.topics.enable", "\(configuration.createsTopicsOnUse)", .boolean),
+            ("broker.id", "\(configuration.nodeID)", .int),
+            ("default.replication.factor", "1", .int),
+            ("group.max.session.timeout.ms", "\(configuration.groups.maximumSessionTimeoutMilliseconds)", .int),
+            ("group.max.size", "\(configuration.groups.maximumMembers)", .int),
+            ("group.min.session.timeout.ms", "\(configuration.groups.minimumSessionTimeoutMilliseconds)", .int),
+            ("log.cleanup.policy", defaults.cleanupPolicy.rawValue, .list),
+            ("log.dirs", configuration.directory, .string),
+            ("log.retention.bytes", "\(defaults.retentionBytes)", .long),
+            ("log.retention.ms", "\(defaults.retentionMilliseconds)", .long),
+            ("log.roll.ms", "\(defaults.segmentMilliseconds)", .long),
+            ("log.segment.bytes", "\(defaults.segmentBytes)", .int),
+            ("max.connections", "\(configuration.limits.connections)", .int),
+            ("message.max.bytes", "\(defaults.maxMessageBytes)", .int),
+            ("min.insync.replicas", "1", .int),
+            ("num.partitions", "\(configuration.defaultPartitions)", .int),
+            ("offset.metadata.max.bytes", "\(configuration.groups.maximumOffsetMetadataBytes)", .int),
+            ("offsets.retention.minutes", "\(configuration.groups.offsetsRetentionMilliseconds / 60_000)", .int),
+            ("socket.request.max.bytes", "\(configuration.limits.requestBytes)", .int),
+            ("transaction.max.timeout.ms", "\(configuration.transactions.maximumTimeoutMilliseconds)", .int),
+        ]
+        return settings.map { setting in
+            Setting(
+                values: [.init(name: setting.name, value: setting.value, source: .staticBroker)], type: setting.type,
+                documentation: SettingDescription.ofTopics.values.first { $0.brokerName == setting.name }?.documentation, isReadOnly: true)
         }
     }
 
-    private func describe(_ setting: Setting, isTopic: Bool, withSynonyms: Bool) -> DescribeConfigsResponse.Result.Entry {
-        .init {
-            $0.name = setting.name
-            $0.value = setting.value
-            $0.readOnly = !isTopic
-            $0.configSource = setting.source.rawValue
-            $0.isDefault = setting.source == .byDefault
-            $0.configType = setting.kind.rawValue
-            if withSynonyms {
-                $0.synonyms = [
+    private func describe(_ setting: Setting, _ request: DescribeConfigsRequest) -> DescribeConfigsResponse.Result.Entry {
+        let effective = setting.values[0]
+        return .init {
+            $0.name = effective.name
+            $0.value = effective.value
+            $0.readOnly = setting.isReadOnly
+            $0.configSource = effective.source.rawValue
+            $0.isDefault = effective.source == .byDefault
+            $0.configType = setting.type.rawValue
+            if request.includeDocumentation { $0.documentation = setting.documentation }
+            if request.includeSynonyms {
+                $0.synonyms = setting.values.map { value in
                     .init {
-                        $0.name = setting.name
-                        $0.value = setting.value
-                        $0.source = setting.source.rawValue
+                        $0.name = value.name
+                        $0.value = value.value
+                        $0.source = value.source.rawValue
                     }
-                ]
-            }
-        }
-    }
-
-    /// Settings of topics can be changed while they are used; those of the broker are in its configuration file.
-    func incrementalAlterConfigs(_ request: IncrementalAlterConfigsRequest, _ reply: Reply<IncrementalAlterConfigsRequest>) {
-        answer(reply) { response in
-            response.responses = request.resources.map { resource in
-                var result = IncrementalAlterConfigsResponse.Response {
-                    $0.resourceType = resource.resourceType
-                    $0.resourceName = resource.resourceName
                 }
-                do throws(RequestFailure) {
-                    try alter(resource, validateOnly: request.validateOnly)
-                } catch {
-                    result.errorCode = error.code
-                    result.errorMessage = error.message
-                }
-                return result
             }
-        }
-    }
-
-    private func alter(_ resource: IncrementalAlterConfigsRequest.Resource, validateOnly: Bool) throws(RequestFailure) {
-        guard resource.resourceType == ResourceType.topic else {
-            throw RequestFailure(.invalidRequest, "only the configuration of topics can be changed while the broker runs")
-        }
-        guard let topic = directory.topics[resource.resourceName] else {
-            throw RequestFailure(.unknownTopicOrPartition, "there is no topic \(resource.resourceName)")
-        }
-        var overrides = topic.overrides
-        for entry in resource.configs {
-            switch entry.configOperation {
-            case 0: overrides[entry.name] = entry.value
-            case 1: overrides[entry.name] = nil
-            default:
-                throw RequestFailure(.invalidConfig, "\(entry.name): a value can be set or deleted; appending and subtracting are not supported")
-            }
-        }
-        try RequestFailure.fromStorage { () throws(StorageError) in
-            var configuration = configuration.topicDefaults
-            for (name, value) in overrides { try configuration.set(name, to: value) }
-            if !validateOnly { try directory.setOverrides(overrides, of: topic.name) }
         }
     }
 }

@@ -8,7 +8,7 @@ extension Broker {
             groups.joinGroup(
                 .init(
                     groupID: request.groupID, memberID: request.memberID, groupInstanceID: request.groupInstanceID,
-                    clientID: reply.connection.clientID, clientHost: reply.connection.peer,
+                    clientID: reply.connection.clientID, clientHost: reply.connection.shownHost,
                     sessionTimeoutMilliseconds: request.sessionTimeoutMilliseconds,
                     rebalanceTimeoutMilliseconds: reply.version == 0
                         ? request.sessionTimeoutMilliseconds : request.rebalanceTimeoutMilliseconds,
@@ -49,6 +49,9 @@ extension Broker {
 
     func listGroups(_ request: ListGroupsRequest, _ reply: Reply<ListGroupsRequest>) {
         let states = request.statesFilter.map { $0.lowercased() }
+        let types = request.typesFilter.map { $0.lowercased() }
+        // There are no groups of another type (KIP-848, KIP-932).
+        guard types.isEmpty || types.contains(Broker.groupType) else { return answer(reply, ListGroupsResponse()) }
         answer(reply) { response in
             response.groups = groups.list()
                 .filter { states.isEmpty || states.contains($0.state.rawValue.lowercased()) }
@@ -57,17 +60,24 @@ extension Broker {
                         $0.groupID = group.groupID
                         $0.protocolType = group.protocolType
                         $0.groupState = group.state.rawValue
+                        $0.groupType = Broker.groupType
                     }
                 }
         }
     }
 
+    private static let groupType = "classic"
+
     func describeGroups(_ request: DescribeGroupsRequest, _ reply: Reply<DescribeGroupsRequest>) {
         answer(reply) { response in
-            response.groups = request.groups.map { id in
+            response.groups = request.groups.unique.map { id in
                 let group = groups.describe(groupID: id)
                 return .init {
                     $0.errorCode = ErrorCode(rawValue: group.error.rawValue)
+                    if reply.version >= 6, group.state == .dead {
+                        $0.errorCode = .groupIDNotFound
+                        $0.errorMessage = "there is no group \(id)"
+                    }
                     $0.groupID = id
                     $0.groupState = group.state.rawValue
                     $0.protocolType = group.protocolType
@@ -153,4 +163,9 @@ extension Broker {
             }
         }
     }
+}
+
+extension Connection {
+    /// The address that it comes from, without the port, as brokers show it to administrators.
+    fileprivate var shownHost: String { "/" + (peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer) }
 }

@@ -8,19 +8,16 @@ extension Broker {
         response.brokers = [
             .init {
                 $0.nodeID = configuration.nodeID
-                $0.host = advertisedHost
-                $0.port = Int32(advertisedPort)
+                $0.host = reply.connection.listener.advertisedHost
+                $0.port = Int32(reply.connection.listener.advertisedPort)
             }
         ]
         response.clusterID = directory.clusterID
         response.controllerID = configuration.nodeID
         if let wanted = request.topics, !(reply.version == 0 && wanted.isEmpty) {
-            response.topics = wanted.map { topic in
-                if let name = topic.name {
-                    return describe(name, mayCreate: request.allowAutoTopicCreation)
-                }
-                return describe(topic.topicID)
-            }
+            response.topics =
+                wanted.compactMap(\.name).unique.map { describe($0, mayCreate: request.allowAutoTopicCreation) }
+                + wanted.filter { $0.name == nil }.map(\.topicID).unique.map(describe)
         } else {
             response.topics = directory.topics.values.sorted { $0.name < $1.name }.map(describe)
         }
@@ -41,6 +38,12 @@ extension Broker {
             $0.name = name
             $0.errorCode = failure
         }
+    }
+
+    /// The name of the topic that a request means. By id (KIP-516) it is nil when no topic has it: one that has taken the name of
+    /// another since is not the one that was meant.
+    func topicName(_ name: String, _ id: WireUUID, usesID: Bool) -> String? {
+        usesID ? directory.topic(TopicID(high: id.high, low: id.low))?.name : name
     }
 
     private func describe(_ id: WireUUID) -> MetadataResponse.Topic {
@@ -68,14 +71,21 @@ extension Broker {
     }
 
     func describeCluster(_ request: DescribeClusterRequest, _ reply: Reply<DescribeClusterRequest>) {
+        let brokers: Int8 = 1, controllers: Int8 = 2
+        guard request.endpointType == brokers else {
+            return answer(reply) {
+                $0.errorCode = request.endpointType == controllers ? .mismatchedEndpointType : .unsupportedEndpointType
+                $0.errorMessage = "this endpoint is a broker's (1), not of type \(request.endpointType)"
+            }
+        }
         answer(reply) {
             $0.clusterID = directory.clusterID
             $0.controllerID = configuration.nodeID
             $0.brokers = [
                 .init {
                     $0.brokerID = configuration.nodeID
-                    $0.host = advertisedHost
-                    $0.port = Int32(advertisedPort)
+                    $0.host = reply.connection.listener.advertisedHost
+                    $0.port = Int32(reply.connection.listener.advertisedPort)
                 }
             ]
         }
@@ -84,18 +94,19 @@ extension Broker {
     /// This broker coordinates everything.
     func findCoordinator(_ request: FindCoordinatorRequest, _ reply: Reply<FindCoordinatorRequest>) {
         let known = request.keyType == 0 || request.keyType == 1
+        let listener = reply.connection.listener
         answer(reply) {
             $0.errorCode = known ? .none : .invalidRequest
             $0.nodeID = known ? configuration.nodeID : -1
-            $0.host = known ? advertisedHost : ""
-            $0.port = known ? Int32(advertisedPort) : -1
+            $0.host = known ? listener.advertisedHost : ""
+            $0.port = known ? Int32(listener.advertisedPort) : -1
             $0.coordinators = request.coordinatorKeys.map { key in
                 .init {
                     $0.key = key
                     $0.errorCode = known ? .none : .invalidRequest
                     $0.nodeID = known ? configuration.nodeID : -1
-                    $0.host = known ? advertisedHost : ""
-                    $0.port = known ? Int32(advertisedPort) : -1
+                    $0.host = known ? listener.advertisedHost : ""
+                    $0.port = known ? Int32(listener.advertisedPort) : -1
                 }
             }
         }

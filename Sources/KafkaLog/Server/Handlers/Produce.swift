@@ -3,7 +3,9 @@ import KafkaLogStorage
 
 extension Broker {
     /// Appends, and answers when the records are as durable as the log promises. acks=1 waits like acks=-1: there is one replica.
-    func produce(_ request: ProduceRequest, _ header: RequestHeader, _ connection: Connection) {
+    func produce(
+        _ request: ProduceRequest, _ header: RequestHeader, _ connection: Connection, amend: ((inout ProduceResponse) -> Void)? = nil
+    ) {
         var response = ProduceResponse()
         var waits: [(state: PartitionState, acknowledgedAt: Int64, place: PendingProduce.Place)] = []
         var failed = false
@@ -12,7 +14,8 @@ extension Broker {
             for partition in topic.partitions {
                 var answer = ProduceResponse.Topic.Partition { $0.index = partition.index }
                 do throws(RequestFailure) {
-                    let (state, result) = try append(partition.records, to: TopicPartition(topic.name, partition.index), request)
+                    let records = try recordBatch(of: partition.records, version: header.version)
+                    let (state, result) = try append(records, to: TopicPartition(topic.name, partition.index), request)
                     answer.baseOffset = result.baseOffset
                     answer.logStartOffset = result.logStartOffset
                     if result.acknowledgedAt > state.log.highWatermark {
@@ -21,6 +24,7 @@ extension Broker {
                     }
                 } catch {
                     failed = true
+                    if error.isOutOfSpace { noteOutOfSpace(error.message) }
                     answer.baseOffset = -1
                     answer.errorCode = error.code
                     answer.errorMessage = error.message
@@ -30,11 +34,13 @@ extension Broker {
             response.topics.append(topicResponse)
         }
         guard request.acknowledgements != 0 else {
+            counters.answered(.produce, after: DurationHistogram.now - connection.requestArrival)
             // Nothing else tells such a producer that it has to look for the partition's leader again.
             if failed { close(connection, reason: "a record without acknowledgement could not be appended") }
             return
         }
-        let reply = Reply<ProduceRequest>(to: header, on: connection)
+        var reply = Reply<ProduceRequest>(to: header, on: connection)
+        reply.amend = amend
         guard !waits.isEmpty else { return answer(reply, response) }
         let pending = PendingProduce(reply: reply, response: response)
         for (state, acknowledgedAt, place) in waits {
@@ -64,7 +70,7 @@ extension Broker {
         }
         if !result.isDuplicate {
             hasUnflushedStorage = true
-            counters.count(records: UInt64(max(0, header.recordCount)), bytes: UInt64(bytes.count), topic: name.topic)
+            counters.count(recordsIn: UInt64(max(0, header.recordCount)), bytes: UInt64(bytes.count), topic: name.topic)
         }
         if before != (state.log.highWatermark, state.log.lastStableOffset) { markAdvanced(state) }
         return (state, result)

@@ -32,7 +32,7 @@ extension Broker {
                     let count = try partitionCount(wanted)
                     var overrides: [String: String] = [:]
                     for entry in wanted.configs {
-                        if let value = entry.value { overrides[entry.name] = value }
+                        if let value = entry.value { overrides[entry.name] = SettingDescription.normalised(value, of: entry.name) }
                     }
                     result.numPartitions = count
                     result.replicationFactor = 1

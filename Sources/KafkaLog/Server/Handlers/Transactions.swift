@@ -106,7 +106,7 @@ extension Broker {
 
     func describeTransactions(_ request: DescribeTransactionsRequest, _ reply: Reply<DescribeTransactionsRequest>) {
         answer(reply) { response in
-            response.transactions = request.transactionalIDs.map { id in
+            response.transactions = request.transactionalIDs.unique.map { id in
                 let found = transactions.describe(transactionalID: id)
                 return .init {
                     $0.errorCode = ErrorCode(rawValue: found.error.rawValue)
@@ -130,11 +130,16 @@ extension Broker {
 
     func listTransactions(_ request: ListTransactionsRequest, _ reply: Reply<ListTransactionsRequest>) {
         let known = Set(TransactionState.allCases.map(\.rawValue))
+        let now = coordinatorTime.wallMilliseconds
         answer(reply) { response in
             response.unknownStateFilters = request.stateFilters.filter { !known.contains($0) }
             response.transactions = transactions.list()
                 .filter { request.stateFilters.isEmpty || request.stateFilters.contains($0.state.rawValue) }
                 .filter { request.producerIDFilters.isEmpty || request.producerIDFilters.contains($0.producerID) }
+                .filter { transaction in
+                    request.durationFilterMilliseconds < 0
+                        || transaction.startTimestamp >= 0 && now - transaction.startTimestamp > request.durationFilterMilliseconds
+                }
                 .map { transaction in
                     .init {
                         $0.transactionalID = transaction.transactionalID

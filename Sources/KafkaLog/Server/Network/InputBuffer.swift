@@ -8,9 +8,10 @@ struct InputBuffer {
     private var start = 0
     private var end = 0
 
-    private static let smallCapacity = 32 * 1024
+    /// What a connection has while its requests are small.
+    static let smallCapacity = 32 * 1024
 
-    init() { storage = ByteStorage(capacity: InputBuffer.smallCapacity) }
+    init(capacity: Int = InputBuffer.smallCapacity) { storage = ByteStorage(capacity: capacity) }
 
     /// Memory in use.
     var capacity: Int { storage.capacity }
@@ -38,6 +39,8 @@ struct InputBuffer {
         case blocked
         case closed
         case failed(SocketError)
+        /// TLS cannot go on.
+        case refused(String)
     }
 
     /// Reads once from `socket`, into memory that grows with what really arrives: a length alone sets nothing aside.
@@ -52,6 +55,19 @@ struct InputBuffer {
             if count == 0 { return .closed }
             if errno == EINTR { continue }
             return errno == EAGAIN ? .blocked : .failed(SocketError.last("read"))
+        }
+    }
+
+    /// The same through TLS.
+    mutating func receive(through tls: TLSSession) -> Received {
+        makeRoom()
+        switch tls.read(into: storage.base + end, storage.capacity - end) {
+        case .bytes(let count):
+            end += count
+            return .bytes(count)
+        case .blocked: return .blocked
+        case .closed: return .closed
+        case .failed(let reason): return .refused(reason)
         }
     }
 

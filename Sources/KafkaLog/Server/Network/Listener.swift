@@ -6,6 +6,8 @@ struct Listener: ~Copyable {
     let descriptor: Int32
     /// The port that was bound: the one asked for, or a free one when that was 0.
     let port: UInt16
+    /// Only this machine can reach it.
+    let isLoopback: Bool
 
     /// Binds the first address that `host` resolves to.
     init(host: String, port: UInt16, loopbackOnly: Bool) throws(LogServerError) {
@@ -42,12 +44,13 @@ struct Listener: ~Copyable {
         }
         self.descriptor = descriptor
         self.port = boundPort
+        self.isLoopback = Listener.isLoopback(address)
     }
 
     deinit { close(descriptor) }
 
     enum Accepted {
-        case connection(descriptor: Int32, peer: String)
+        case connection(descriptor: Int32, peer: Peer)
         case none
         /// The process or system is out of descriptors or memory: accepting again at once would spin.
         case exhausted(SocketError)
@@ -65,7 +68,7 @@ struct Listener: ~Copyable {
                 var on: Int32 = 1
                 setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
                 let peer = withUnsafePointer(to: &address) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Listener.name($0, size) }
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Listener.peer($0, size) }
                 }
                 return .connection(descriptor: accepted, peer: peer)
             }
@@ -97,9 +100,10 @@ struct Listener: ~Copyable {
         }
     }
 
-    private static func name(_ address: UnsafePointer<sockaddr>, _ size: socklen_t) -> String {
+    private static func peer(_ address: UnsafePointer<sockaddr>, _ size: socklen_t) -> Peer {
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        guard getnameinfo(address, size, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0 else { return "unknown" }
-        return String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) + ":\(port(address) ?? 0)"
+        let isKnown = getnameinfo(address, size, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0
+        let name = isKnown ? String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "unknown"
+        return Peer(address: name, port: port(address) ?? 0, isLoopback: isLoopback(address))
     }
 }

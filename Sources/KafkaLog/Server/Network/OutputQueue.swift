@@ -17,6 +17,8 @@ struct OutputQueue {
         case failed(SocketError)
         /// A file ends before its region does.
         case fileTooShort
+        /// TLS cannot go on.
+        case refused(String)
     }
 
     var isEmpty: Bool { head == pieces.count }
@@ -64,6 +66,45 @@ struct OutputQueue {
             budget -= written
             sent += written
             if sent == pieces[head].count { advance() }
+        }
+        pieces.removeAll(keepingCapacity: pieces.capacity <= 64)
+        head = 0
+        return .drained
+    }
+
+    /// The same through TLS: file regions are read in pieces, since they have to be encrypted here.
+    mutating func send(through tls: TLSSession, budget: Int, sentBytes: inout UInt64) -> Progress {
+        var budget = budget
+        while head < pieces.count {
+            guard budget > 0 else { return .blocked }
+            let result: TLSSession.Result
+            switch pieces[head] {
+            case .bytes(let bytes):
+                result = bytes.withUnsafeBytes { raw in
+                    tls.write(UnsafeRawBufferPointer(rebasing: raw[sent..<min(raw.count, sent + TLSSession.pieceBytes)]))
+                }
+            case .file(let region):
+                let count = min(region.count - sent, TLSSession.pieceBytes)
+                let read: (Int, TLSSession.Result) = withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
+                    let read = pread(region.descriptor, buffer.baseAddress, count, off_t(region.position) + off_t(sent))
+                    guard read == count else { return (read, .blocked) }
+                    return (read, tls.write(UnsafeRawBufferPointer(buffer)))
+                }
+                if read.0 < 0 { return errno == EINTR ? .blocked : .failed(SocketError.last("pread")) }
+                // Less would be cut at the file's end; and what is blocked has to come again as it was.
+                if read.0 < count { return .fileTooShort }
+                result = read.1
+            }
+            switch result {
+            case .blocked: return .blocked
+            case .closed: return .failed(SocketError(call: "send", code: EPIPE))
+            case .failed(let reason): return .refused(reason)
+            case .bytes(let written):
+                sentBytes &+= UInt64(written)
+                budget -= written
+                sent += written
+                if sent == pieces[head].count { advance() }
+            }
         }
         pieces.removeAll(keepingCapacity: pieces.capacity <= 64)
         head = 0

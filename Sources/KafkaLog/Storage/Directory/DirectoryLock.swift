@@ -19,4 +19,9 @@ final class DirectoryLock {
         _ = ftruncate(file.descriptor, 0)
         _ = number.withUnsafeBytes { pwrite(file.descriptor, $0.baseAddress, $0.count, 0) }
     }
+
+    deinit {
+        // Closing it is not enough: a child process that has not got to its exec yet holds it too.
+        _ = flock(file.descriptor, LOCK_UN)
+    }
 }

@@ -75,7 +75,7 @@ extension LogDirectory {
         }
     }
 
-    /// Changes a topic's settings to exactly these. Durable when it returns; counts for open partitions from their next append on.
+    /// Changes a topic's settings to exactly these. Durable when it returns; it counts at once.
     /// - Throws: `unknownTopicOrPartition`, `invalidConfiguration`, `storageError`.
     package func setOverrides(_ overrides: [String: String], of name: String) throws(StorageError) {
         guard let old = topics[name] else { throw StorageError(.unknownTopicOrPartition, "there is no topic \(name)") }
@@ -89,7 +89,12 @@ extension LogDirectory {
             topics[name] = old
             throw error
         }
-        for log in partitions.values where log.name.topic == name { log.configuration = configuration }
+        for log in partitions.values where log.name.topic == name {
+            log.configuration = configuration
+            log.uncleanable = nil
+        }
+        for partition in 0..<topic.partitionCount { closedDue[TopicPartition(name, partition)] = nil }
+        try applyRetention(toTopic: name)
     }
 
     /// Deletes a topic with its records. It is gone when this returns; its files are removed in the background. What is being sent from them
@@ -109,6 +114,7 @@ extension LogDirectory {
             let name = TopicPartition(topic.name, partition)
             if let log = partitions[name] { forget(log) }
             checkpoints[CheckpointFile.Key(topic: topic.id, partition: partition)] = nil
+            closedDue[name] = nil
             // What cannot be moved now is at the next start: no topic has it.
             try? Directories.rename(directory(name), to: "\(path)/deleted/\(topic.id)-\(partition)")
         }

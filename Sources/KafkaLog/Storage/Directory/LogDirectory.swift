@@ -26,6 +26,8 @@ package final class LogDirectory {
     package let nodeID: Int32
     /// Settings of topics where they do not say otherwise.
     package let defaults: LogConfiguration
+    /// Producers that wrote nothing for so many milliseconds are forgotten (`producer.id.expiration.ms`).
+    package var producerExpiration: Int64 = 86_400_000
     /// All topics by name.
     package internal(set) var topics: [String: Topic]
 
@@ -34,7 +36,23 @@ package final class LogDirectory {
     var partitions: [TopicPartition: PartitionLog] = [:]
     private var topicsByID: [TopicID: String]
     private var journals: [String: Journal] = [:]
+    private var knownJournals: Set<String> = []
     private var participants: [UInt64: Participant] = [:]
+    /// What would hold up the broker's thread and nobody waits for.
+    let background: BackgroundQueue
+    let checkpointWriter: Checkpoints
+    var checkpointNumber: UInt64 = 0
+    /// Partitions that the round of upkeep under way has still to look at.
+    var unrefreshed: [PartitionLog] = []
+    var unswept: [TopicPartition] = []
+    /// When there will be something to do in a partition that is not open, milliseconds since 1970; as long as it stays closed.
+    var closedDue: [TopicPartition: Int64] = [:]
+    let cleaner: Cleaner
+    /// The pass of the cleaner that is under way.
+    var compacting: (log: PartitionLog, job: CompactionJob)?
+    var compactionReports: [CompactionReport] = []
+    /// The most bytes that the map of a pass may take.
+    let compactionMemory: Int
     private var lock: DirectoryLock?
     private var isClosed = false
 
@@ -48,10 +66,12 @@ package final class LogDirectory {
     ///   - nodeID: the broker's; has to be the one that it was made with.
     ///   - defaults: settings of topics where they do not say otherwise.
     ///   - clock: milliseconds since 1970.
+    ///   - compactionMemory: the most bytes that the map of a pass of the cleaner may take; 24 and a quarter more for each key. Where that
+    ///     is not enough it takes several passes.
     /// - Throws: `storageError` when another process has it, and when its files cannot be read.
     package init(
         path: String, nodeID: Int32, durability: Durability, defaults: LogConfiguration,
-        clock: @escaping @Sendable () -> Int64, operations: FileOperations = .system
+        clock: @escaping @Sendable () -> Int64, operations: FileOperations = .system, compactionMemory: Int = 64 << 20
     ) throws(StorageError) {
         try Directories.createWithParents(path)
         lock = try DirectoryLock("\(path)/lock")
@@ -66,19 +86,27 @@ package final class LogDirectory {
         var topics: [String: Topic] = [:]
         if let lines = try CheckedFile.readText("\(path)/topics.meta") {
             for topic in try TopicFile.decode(lines, path: "\(path)/topics.meta") { topics[topic.name] = topic }
+            knownJournals = TopicFile.journals(lines)
         } else if !isNew {
             throw StorageError(.storageError, "\(path)/topics.meta is missing although there are partitions; restore it from a backup")
         }
         self.topics = topics
         topicsByID = Dictionary(uniqueKeysWithValues: topics.values.map { ($0.id, $0.name) })
         checkpoints = [:]
-        if let lines = try CheckedFile.readText("\(path)/checkpoints") {
-            checkpoints = try CheckpointFile.decode(lines, path: "\(path)/checkpoints")
-        }
-        environment = try LogEnvironment(operations: operations, durability: durability, clock: clock)
+        let lines = try CheckedFile.readText("\(path)/checkpoints")
+        if let lines { checkpoints = try CheckpointFile.decode(lines, path: "\(path)/checkpoints") }
+        let environment = try LogEnvironment(operations: operations, durability: durability, clock: clock)
+        self.environment = environment
+        self.compactionMemory = compactionMemory
+        background = try BackgroundQueue(name: "log-background")
+        checkpointWriter = Checkpoints(path: "\(path)/checkpoints", operations: operations)
+        cleaner = try Cleaner { [sync = environment.sync] in sync.wake() }
         do throws(StorageError) {
             // From here on a crash is possible.
-            if checkpoints.values.contains(where: \.isClean) { try writeCheckpoints(clean: false) }
+            if lines == nil && !isNew { try guessCheckpoints() }
+            if lines == nil || checkpoints.values.contains(where: \.isClean) {
+                try writeCheckpoints(clean: false)
+            }
             if isNew { try writeTopics() }
             try removeLeftovers()
         } catch {
@@ -88,7 +116,9 @@ package final class LogDirectory {
     }
 
     deinit {
+        stopCompaction()
         environment.sync.stop()
+        background.stop()
     }
 
     /// Why nothing is taken any more, if so: writing or fsync has failed for good.
@@ -124,6 +154,9 @@ package final class LogDirectory {
         partitions[name] = log
         participants[log.participantID] = .partition(log)
         checkpoints[key]?.isClean = false
+        closedDue[name] = nil
+        // While it was closed nobody looked.
+        log.expireProducers(after: producerExpiration)
         return log
     }
 
@@ -135,7 +168,11 @@ package final class LogDirectory {
     /// - Throws: `storageError` when it is damaged.
     package func journal(_ name: String, restore: (JournalEntry) -> Void) throws(StorageError) -> Journal {
         if let journal = journals[name] { return journal }
+        guard !knownJournals.contains(name) || Journal.exists(name, in: "\(path)/journals") else {
+            throw StorageError(.storageError, "the journal \(name) is missing in \(path)/journals; restore it from a backup")
+        }
         let journal = try Journal(name: name, in: "\(path)/journals", environment: environment)
+        if knownJournals.insert(name).inserted { try writeTopics() }
         journals[name] = journal
         participants[journal.participantID] = .journal(journal)
         journal.entries.forEach(restore)
@@ -143,6 +180,7 @@ package final class LogDirectory {
     }
 
     func forget(_ log: PartitionLog) {
+        log.cancelCompaction()
         log.isDeleted = true
         partitions[log.name] = nil
         participants[log.participantID] = nil
@@ -172,6 +210,7 @@ package final class LogDirectory {
             case nil: break
             }
         }
+        takeCompactionSteps()
         progress.failure = environment.failure
         return progress
     }
@@ -181,84 +220,55 @@ package final class LogDirectory {
     /// What recovery and checks found since the last call.
     package func drainRecoveryEvents() -> [RecoveryEvent] { environment.drainRecoveryEvents() }
 
-    // MARK: Upkeep
-
-    /// Writes how far each partition is on disk, so that the next start has less to read; and the indexes, so that it need not make them
-    /// again. Every minute or so.
-    package func checkpoint() throws(StorageError) {
-        try environment.checkOnline()
-        for log in partitions.values where log.damage == nil { try log.active.refreshIndexes() }
-        noteCheckpoints()
-        try writeCheckpoints(clean: false)
-    }
-
-    func noteCheckpoints() {
-        // A damaged partition keeps its old one: that is what the damage is measured by.
-        for log in partitions.values where log.damage == nil {
-            guard let topic = topics[log.name.topic] else { continue }
-            checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)] = PartitionCheckpoint(
-                logStart: log.logStartOffset, recoveryPoint: log.syncedOffset)
-        }
-    }
-
-    /// While the directory is open no partition is said to be clean: any of them may be opened and written to.
-    private func writeCheckpoints(clean: Bool) throws(StorageError) {
-        let checkpoints = clean ? checkpoints : checkpoints.mapValues { PartitionCheckpoint(logStart: $0.logStart, recoveryPoint: $0.recoveryPoint) }
-        try CheckedFile.replaceText(
-            "\(path)/checkpoints", lines: CheckpointFile.encode(checkpoints), operations: environment.operations)
-    }
-
-    /// Moves the log start of a partition to `offset`; -1 is the high watermark. Durable when it returns. Returns the new log start.
-    /// - Throws: `offsetOutOfRange` above the high watermark.
-    package func deleteRecords(_ name: TopicPartition, before offset: Int64) throws(StorageError) -> Int64 {
-        let log = try partition(name)
-        try log.deleteRecords(before: offset)
-        noteCheckpoints()
-        try writeCheckpoints(clean: false)
-        return log.logStartOffset
-    }
-
-    /// Drops what is older or larger than configured, and producers that wrote nothing for `producerExpiration` milliseconds, in the
-    /// partitions that are open. Every few minutes. One that fails does not keep the others; the first error is thrown at the end.
-    package func applyRetention(producerExpiration: Int64 = 86_400_000) throws(StorageError) {
-        var failure: StorageError?
-        for log in partitions.values where log.damage == nil {
-            do throws(StorageError) {
-                try log.applyRetention()
-                log.expireProducers(after: producerExpiration)
-            } catch {
-                failure = failure ?? error
-            }
-        }
-        if let failure { throw failure }
-    }
-
     /// Makes everything durable, notes that the partitions were closed in order and ends the sync thread. Nothing may be called after
     /// that but `drainRecoveryEvents` and `completeSyncs`.
     /// - Throws: `storageError`; the next start then recovers as after a crash.
     package func close() throws(StorageError) {
         guard !isClosed else { return }
         isClosed = true
+        stopCompaction()
         requestSync()
         environment.sync.stop()
+        background.stop()
         _ = completeSyncs()
         try environment.checkOnline()
         for journal in journals.values { try journal.close() }
-        for log in partitions.values { try log.close() }
+        try closePartitions()
         noteCheckpoints()
         for log in partitions.values where log.damage == nil {
             guard let topic = topics[log.name.topic] else { continue }
-            checkpoints[CheckpointFile.Key(topic: topic.id, partition: log.name.partition)]?.isClean = true
+            let key = CheckpointFile.Key(topic: topic.id, partition: log.name.partition)
+            checkpoints[key]?.isClean = true
+            checkpoints[key]?.byteCount = log.byteCount
         }
         try writeCheckpoints(clean: true)
         lock = nil
+    }
+
+    /// All partitions step by step, so that the disk has much to do at once.
+    private func closePartitions() throws(StorageError) {
+        let logs = partitions.values.filter { $0.damage == nil && !$0.isDeleted && !$0.isUntouched }
+        var files: [LogFile] = []
+        for log in logs { files += try log.prepareClose() }
+        try synchronize(files)
+        files = []
+        for log in logs { files.append(try log.writeSnapshot()) }
+        try synchronize(files)
+        for log in logs { try environment.operations.synchronize(directory: log.directory) }
+        for log in logs { log.didClose() }
+    }
+
+    private func synchronize(_ files: [LogFile]) throws(StorageError) {
+        guard let failure = environment.operations.synchronize(files) else { return }
+        environment.fail(failure)
+        throw failure
     }
 
     // MARK: Topics' files
 
     func writeTopics() throws(StorageError) {
         try CheckedFile.replaceText(
-            "\(path)/topics.meta", lines: TopicFile.encode(topics.values), operations: environment.operations)
+            "\(path)/topics.meta", lines: TopicFile.encode(topics.values, journals: knownJournals), operations: environment.operations)
         topicsByID = Dictionary(uniqueKeysWithValues: topics.values.map { ($0.id, $0.name) })
     }
 
@@ -275,10 +285,10 @@ package final class LogDirectory {
         removeDeleted()
     }
 
-    /// Removes what is in `deleted/`, on the sync thread. What is not removed now is at the next start.
+    /// Removes what is in `deleted/`, in the background. What is not removed now is at the next start.
     func removeDeleted() {
         let deleted = "\(path)/deleted"
-        environment.sync.runInBackground {
+        background.run {
             guard let names = try? Directories.list(deleted) else { return }
             for name in names { try? Directories.removeTree("\(deleted)/\(name)") }
         }

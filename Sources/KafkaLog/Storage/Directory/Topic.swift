@@ -56,19 +56,25 @@ package struct Topic: Sendable, Hashable {
     }
 }
 
-/// The file `topics.meta`: one line a topic.
+/// The file `topics.meta`: one line a topic, and one for each journal there is: one that is missing is missed.
 ///
 ///     millrace-topics 1
 ///     topic <id, 32 hexadecimal digits> <name> <number of partitions> [<setting>=<value> ...]
+///     journal <name>
 enum TopicFile {
     private static let title = "millrace-topics 1"
 
-    static func encode(_ topics: some Sequence<Topic>) -> [String] {
+    static func encode(_ topics: some Sequence<Topic>, journals: some Sequence<String>) -> [String] {
         [title]
             + topics.sorted { $0.name < $1.name }.map { topic in
                 (["topic", topic.id.description, topic.name, String(topic.partitionCount)]
                     + topic.overrides.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: " ")
-            }
+            } + journals.sorted().map { "journal \($0)" }
+    }
+
+    /// The names of the journals.
+    static func journals(_ lines: [String]) -> Set<String> {
+        Set(lines.filter { $0.hasPrefix("journal ") }.map { String($0.dropFirst("journal ".count)) })
     }
 
     static func decode(_ lines: [String], path: String) throws(StorageError) -> [Topic] {
@@ -76,7 +82,7 @@ enum TopicFile {
             throw StorageError(.storageError, "\(path) begins with '\(lines.first ?? "")', expected '\(title)': was it written by a newer version?")
         }
         var topics: [Topic] = []
-        for line in lines.dropFirst() {
+        for line in lines.dropFirst() where !line.hasPrefix("journal ") {
             let fields = line.split(separator: " ").map(String.init)
             guard fields.count >= 4, fields[0] == "topic", let id = TopicID(hex: fields[1]), let count = Int32(fields[3]), count > 0 else {
                 throw StorageError(.storageError, "\(path) has a line that is no topic: \(line)")

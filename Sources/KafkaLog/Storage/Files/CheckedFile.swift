@@ -6,13 +6,13 @@ enum CheckedFile {
     /// Replaces `path` with `bytes`: temporary file, sync, rename, sync of the directory. Durable when it returns.
     static func replace(_ path: String, with bytes: [UInt8], operations: FileOperations) throws(StorageError) {
         try write(temporary(path), bytes, operations: operations, synchronize: true)
-        try publish(path)
+        try publish(path, operations: operations)
     }
 
     /// The second half of `replace`: the durable temporary file takes the place of `path`.
-    static func publish(_ path: String) throws(StorageError) {
-        try Directories.rename(temporary(path), to: path)
-        try Directories.synchronize(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+    static func publish(_ path: String, operations: FileOperations) throws(StorageError) {
+        try operations.rename(temporary(path), to: path)
+        try operations.synchronize(directory: String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
     }
 
     static func temporary(_ path: String) -> String { path + ".tmp" }
@@ -53,19 +53,29 @@ enum CheckedFile {
 
     /// Lines of text and, as the last, `crc32c` and eight hexadecimal digits over all before it.
     static func replaceText(_ path: String, lines: [String], operations: FileOperations) throws(StorageError) {
+        try replace(path, with: encode(lines), operations: operations)
+    }
+
+    static func encode(_ lines: [String]) -> [UInt8] {
         var text = lines.joined(separator: "\n") + "\n"
         text += "crc32c \(hex(checksum([UInt8](text.utf8))))\n"
-        try replace(path, with: [UInt8](text.utf8), operations: operations)
+        return [UInt8](text.utf8)
     }
 
     /// The lines without the checksum; nil when there is no such file.
     /// - Throws: when the checksum is not there or wrong.
     static func readText(_ path: String) throws(StorageError) -> [String]? {
         guard let bytes = try read(path) else { return nil }
+        guard let lines = decode(bytes) else { throw damaged(path) }
+        return lines
+    }
+
+    /// The lines without the checksum; nil when that is not there or wrong.
+    static func decode(_ bytes: [UInt8]) -> [String]? {
         let trailer = 16  // "crc32c 01234567\n"
-        guard bytes.count > trailer else { throw damaged(path) }
+        guard bytes.count > trailer else { return nil }
         let body = [UInt8](bytes.dropLast(trailer))
-        guard String(decoding: bytes.suffix(trailer), as: UTF8.self) == "crc32c \(hex(checksum(body)))\n" else { throw damaged(path) }
+        guard String(decoding: bytes.suffix(trailer), as: UTF8.self) == "crc32c \(hex(checksum(body)))\n" else { return nil }
         return String(decoding: body, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 

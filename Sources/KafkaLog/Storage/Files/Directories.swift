@@ -38,19 +38,16 @@ enum Directories {
 
     /// Makes names that were added, removed or changed in a directory durable.
     static func synchronize(_ path: String) throws(StorageError) {
-        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .system("open directory", path, .last) }
-        defer { Glibc.close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw .system("sync directory", path, .last) }
+        try FileOperations.system.synchronize(directory: path)
     }
 
     static func rename(_ old: String, to new: String) throws(StorageError) {
-        guard Glibc.rename(old, new) == 0 else { throw .system("rename \(old) to", new, .last) }
+        try FileOperations.system.rename(old, to: new)
     }
 
     /// Removes a file; it may be gone already.
     static func removeFile(_ path: String) throws(StorageError) {
-        guard unlink(path) == 0 || errno == ENOENT else { throw .system("remove", path, .last) }
+        try FileOperations.system.removeFile(path)
     }
 
     /// Removes a directory and the files in it, and the directories in it one level down.

@@ -79,6 +79,8 @@ package final class LogFile: Sendable {
 extension StorageError {
     /// A failed call of the operating system on a file.
     static func system(_ action: String, _ path: String, _ error: SystemError) -> StorageError {
-        StorageError(.storageError, "cannot \(action) \(path): \(error)")
+        var failure = StorageError(.storageError, "cannot \(action) \(path): \(error)")
+        failure.isOutOfSpace = error.isOutOfSpace
+        return failure
     }
 }

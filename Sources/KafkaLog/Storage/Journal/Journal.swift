@@ -28,7 +28,8 @@ package final class Journal: SyncParticipant {
     private let directory: String
     private var file: LogFile
     private var live: [[UInt8]: Live] = [:]
-    private var liveBytes: Int64 = 0
+    /// Bytes of the live entries.
+    package private(set) var liveBytes: Int64 = 0
     private var nextOrder: UInt64 = 0
     private var isDirty = false
     private var rewriteAbove = rewriteMinimum
@@ -68,6 +69,8 @@ package final class Journal: SyncParticipant {
                     reason: "the last append is not whole"))
         }
     }
+
+    static func exists(_ name: String, in directory: String) -> Bool { Directories.exists(path(name, in: directory)) }
 
     private static func path(_ name: String, in directory: String) -> String { "\(directory)/\(name).journal" }
 
@@ -156,7 +159,7 @@ package final class Journal: SyncParticipant {
             return
         }
         do throws(StorageError) {
-            try CheckedFile.publish(path)
+            try CheckedFile.publish(path, operations: environment.operations)
             file = try LogFile(path, .readWrite)
         } catch {
             // Which of the two files a restart would find is not known.

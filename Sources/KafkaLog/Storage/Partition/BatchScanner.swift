@@ -1,6 +1,7 @@
 import CShims
 
-/// Goes over the batches in a file, from a position where one begins, checking that each follows the one before.
+/// Goes over the batches in a file, from a position where one begins, checking that each follows the one before: at once, or behind a gap
+/// where the cleaner has been.
 struct BatchScanner {
     enum Step {
         /// A batch that begins at `position`.
@@ -20,6 +21,7 @@ struct BatchScanner {
 
     private let file: LogFile
     private let end: Int64
+    private let allowsGaps: Bool
     /// Checksums are compared in batches that reach beyond this offset.
     private let checksumsFrom: Int64
     private let chunkSize: Int
@@ -27,16 +29,20 @@ struct BatchScanner {
     private var chunkStart: Int64 = 0
     /// Start of the next batch.
     private(set) var position: Int64
-    /// Offset that the next batch has to begin with.
+    /// Offset that the next batch has to begin with, or behind it.
     private(set) var offset: Int64
 
     /// - Parameters:
     ///   - position: where a batch begins.
     ///   - end: the file is looked at up to here.
-    ///   - offset: of that batch.
+    ///   - offset: of that batch, or one before it if `allowsGaps`.
+    ///   - allowsGaps: offsets may be missing between batches.
     ///   - chunkSize: bytes to read at once: small to find one batch, large to go over many.
-    init(_ file: LogFile, from position: Int64, to end: Int64, offset: Int64, checksumsFrom: Int64, chunkSize: Int) {
+    init(
+        _ file: LogFile, from position: Int64, to end: Int64, offset: Int64, allowsGaps: Bool = false, checksumsFrom: Int64, chunkSize: Int
+    ) {
         self.file = file
+        self.allowsGaps = allowsGaps
         self.position = position
         self.end = end
         self.offset = offset
@@ -60,9 +66,10 @@ struct BatchScanner {
         guard Int64(header.totalSize) <= end - start else {
             return invalid("a batch of \(header.totalSize) bytes begins, \(end - start) are there")
         }
-        let isChecked = header.nextOffset > checksumsFrom || header.baseOffset != offset
+        let isInOrder = header.baseOffset == offset || (allowsGaps && header.baseOffset > offset)
+        let isChecked = header.nextOffset > checksumsFrom || !isInOrder
         if isChecked, try !checksumMatches(header, at: start) { return invalid("the checksum of the batch is wrong") }
-        guard header.baseOffset == offset, header.partitionLeaderEpoch == 0, header.lastOffsetDelta >= 0 else {
+        guard isInOrder, header.partitionLeaderEpoch == 0, header.lastOffsetDelta >= 0 else {
             return invalid("a batch of offset \(header.baseOffset) is where offset \(offset) belongs", isMisplaced: isChecked)
         }
         position += Int64(header.totalSize)

@@ -43,6 +43,8 @@ package struct FetchResult: Sendable {
     package let logStartOffset: Int64
     /// By first offset; only for `readCommitted`, only those that touch the region.
     package let abortedTransactions: [AbortedTransaction]
+    /// Offsets that the region covers, 0 without one: its records, but for those that a compaction has removed.
+    package let offsetCount: Int64
 }
 
 /// What became of an append.
@@ -62,7 +64,7 @@ package struct AppendResult: Sendable, Hashable {
 /// An answer to "which offset at this time".
 package struct TimestampOffset: Sendable, Hashable {
     package let offset: Int64
-    /// Milliseconds since 1970 of that record; of the batch's first record when the batch is compressed.
+    /// Milliseconds since 1970 of that record.
     package let timestamp: Int64
 
     package init(offset: Int64, timestamp: Int64) {

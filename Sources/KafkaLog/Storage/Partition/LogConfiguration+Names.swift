@@ -9,8 +9,12 @@ extension LogConfiguration {
     package var settings: [Setting] {
         [
             Setting(name: "cleanup.policy", value: cleanupPolicy.rawValue),
+            Setting(name: "delete.retention.ms", value: String(deleteRetentionMilliseconds)),
             Setting(name: "index.interval.bytes", value: String(indexIntervalBytes)),
+            Setting(name: "max.compaction.lag.ms", value: String(maxCompactionLagMilliseconds)),
             Setting(name: "max.message.bytes", value: String(maxMessageBytes)),
+            Setting(name: "min.cleanable.dirty.ratio", value: String(minCleanableDirtyRatio)),
+            Setting(name: "min.compaction.lag.ms", value: String(minCompactionLagMilliseconds)),
             Setting(name: "retention.bytes", value: String(retentionBytes)),
             Setting(name: "retention.ms", value: String(retentionMilliseconds)),
             Setting(name: "segment.bytes", value: String(segmentBytes)),
@@ -20,8 +24,7 @@ extension LogConfiguration {
 
     /// Settings of Kafka that topics are made with and that have no effect on a log of one machine.
     private static let accepted: Set<String> = [
-        "compression.type", "delete.retention.ms", "file.delete.delay.ms", "flush.messages", "flush.ms",
-        "max.compaction.lag.ms", "message.timestamp.difference.max.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms",
+        "compression.type", "file.delete.delay.ms", "flush.messages", "flush.ms", "message.timestamp.difference.max.ms",
         "min.insync.replicas", "preallocate", "segment.index.bytes", "segment.jitter.ms", "unclean.leader.election.enable",
     ]
 
@@ -37,8 +40,14 @@ extension LogConfiguration {
             case ["compact", "delete"]: cleanupPolicy = .compactAndDelete
             default: throw Self.refused(name, value, "delete, compact or both")
             }
+        case "delete.retention.ms": deleteRetentionMilliseconds = try Self.integer(name, value, 0...Int64(1) << 53)
         case "index.interval.bytes": indexIntervalBytes = Int(try Self.integer(name, value, 0...Int64(Int32.max)))
+        case "max.compaction.lag.ms": maxCompactionLagMilliseconds = try Self.integer(name, value, 1...Int64.max)
         case "max.message.bytes": maxMessageBytes = Int(try Self.integer(name, value, 1024...(1 << 30)))
+        case "min.cleanable.dirty.ratio":
+            guard let ratio = Double(value), (0...1).contains(ratio) else { throw Self.refused(name, value, "a number from 0 to 1") }
+            minCleanableDirtyRatio = ratio
+        case "min.compaction.lag.ms": minCompactionLagMilliseconds = try Self.integer(name, value, 0...Int64.max)
         case "retention.bytes": retentionBytes = try Self.integer(name, value, -1...Int64.max)
         case "retention.ms": retentionMilliseconds = try Self.integer(name, value, -1...Int64(1) << 53)
         case "segment.bytes": segmentBytes = Int(try Self.integer(name, value, 1024...Int64(Int32.max)))

@@ -20,6 +20,21 @@ package struct LogConfiguration: Sendable, Hashable {
     package var maxMessageBytes: Int = 1_048_588
     /// `cleanup.policy`.
     package var cleanupPolicy: CleanupPolicy = .delete
+    /// `delete.retention.ms`: tombstones and markers stay for so many milliseconds after they were first cleaned.
+    package var deleteRetentionMilliseconds: Int64 = 24 * 3_600_000
+    /// `min.compaction.lag.ms`: segments with a newer record are not cleaned.
+    package var minCompactionLagMilliseconds: Int64 = 0
+    /// `max.compaction.lag.ms`: a record is not older than this before it is cleaned, however little there is to clean.
+    package var maxCompactionLagMilliseconds: Int64 = .max
+    /// `min.cleanable.dirty.ratio`: what was never cleaned has to be more than this part of what can be cleaned; 0 to 1.
+    package var minCleanableDirtyRatio: Double = 0.5
+
+    /// Old segments are dropped.
+    package var isDeleted: Bool { cleanupPolicy != .compact }
+    /// Only the newest value of a key is kept.
+    package var isCompacted: Bool { cleanupPolicy != .delete }
+    /// How old a segment may become before it is closed: what is written to is never cleaned.
+    var rollMilliseconds: Int64 { isCompacted ? min(segmentMilliseconds, maxCompactionLagMilliseconds) : segmentMilliseconds }
 
     package init() {}
 }

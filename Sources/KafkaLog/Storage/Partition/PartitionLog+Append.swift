@@ -22,6 +22,12 @@ extension PartitionLog {
             throw StorageError(.corruptMessage, "the checksum of a batch for \(name) is wrong")
         }
         try header.validateFromProducer()
+        try header.validateRecords(bytes)
+        // Batches that lie about their records use up offsets fast.
+        guard logEndOffset <= Int64.max - Int64(header.recordCount) else {
+            throw StorageError(.invalidRecord, "\(name) has no offsets left for \(header.recordCount) records, its end is \(logEndOffset)")
+        }
+        if configuration.isCompacted { try header.validateForCompaction(bytes, limit: RecordBatchHeader.decompressedLimit) }
         if header.hasProducer, case .repeated(let first) = try producers.check(header) {
             return AppendResult(
                 baseOffset: first.firstOffset, lastOffset: first.lastOffset, logStartOffset: logStartOffset, isDuplicate: true)

@@ -14,9 +14,10 @@ extension PartitionLog {
         }
         let limit = limit(isolation)
         guard offset < limit else { return result(nil, aborted: []) }
-        guard let segment = segment(containing: offset), let start = try segment.batch(containing: offset) else {
+        guard let (segment, start) = try firstBatch(at: offset) else {
             throw StorageError(.storageError, "\(name) has no batch with offset \(offset), which was acknowledged: a segment is damaged")
         }
+        guard start.header.baseOffset < limit else { return result(nil, aborted: []) }
         let limitPosition = try limit < segment.endOffset ? segment.batch(containing: limit)?.position ?? segment.size : segment.size
         var end = (position: limitPosition, offset: min(limit, segment.endOffset))
         if limitPosition - start.position > Int64(max(0, maxBytes)) {
@@ -32,13 +33,24 @@ extension PartitionLog {
         }
         let region = FileRegion(file: try segment.file(), position: start.position, length: Int(end.position - start.position))
         let aborted = isolation == .readCommitted ? abortedTransactions(from: start.header.baseOffset, to: end.offset) : []
-        return result(region, aborted: aborted)
+        return result(region, aborted: aborted, offsets: end.offset - start.header.baseOffset)
     }
 
-    private func result(_ region: FileRegion?, aborted: [AbortedTransaction]) -> FetchResult {
+    /// The batch with an offset, or the first behind it where the cleaner has removed it.
+    private func firstBatch(at offset: Int64) throws(StorageError) -> (Segment, Segment.Place)? {
+        guard var index = indexOfSegment(containing: offset) else { return nil }
+        while true {
+            let segment = segments[index]
+            if let place = try segment.batch(containing: max(offset, segment.baseOffset)) { return (segment, place) }
+            guard segment.isSparse, index + 1 < segments.count else { return nil }
+            index += 1
+        }
+    }
+
+    private func result(_ region: FileRegion?, aborted: [AbortedTransaction], offsets: Int64 = 0) -> FetchResult {
         FetchResult(
             region: region, highWatermark: highWatermark, lastStableOffset: lastStableOffset, logStartOffset: logStartOffset,
-            abortedTransactions: aborted)
+            abortedTransactions: aborted, offsetCount: offsets)
     }
 
     /// What a reader sees is below.
@@ -46,14 +58,14 @@ extension PartitionLog {
         isolation == .readCommitted ? lastStableOffset : highWatermark
     }
 
-    private func segment(containing offset: Int64) -> Segment? {
+    private func indexOfSegment(containing offset: Int64) -> Int? {
         var low = 0
         var high = segments.count
         while low < high {
             let middle = (low + high) / 2
             if segments[middle].baseOffset > offset { high = middle } else { low = middle + 1 }
         }
-        return low == 0 ? nil : segments[low - 1]
+        return low == 0 ? nil : low - 1
     }
 
     /// The aborted transactions that have records in `[start, end)`, by first offset.
@@ -75,57 +87,77 @@ extension PartitionLog {
     // MARK: By time
 
     /// The first record at or after `timestamp` (milliseconds since 1970) that a reader may see, or nil.
-    ///
-    /// Exact in an uncompressed batch. Of a compressed one, which is not opened here, the first record is given: a reader that starts
-    /// there gets some records from before `timestamp`, and misses none.
     package func offset(atOrAfter timestamp: Int64, isolation: IsolationLevel) throws(StorageError) -> TimestampOffset? {
         for segment in segments where segment.endOffset > logStartOffset && segment.size > 0 {
             guard let largest = try segment.largestTimestamp(), largest.timestamp >= timestamp else { continue }
-            guard let place = try place(in: segment, atOrAfter: timestamp) else { continue }
-            let found = try firstRecord(in: segment, place) { $0 >= timestamp }
+            guard let found = try firstRecord(in: segment, atOrAfter: timestamp) else { continue }
             return found.offset < limit(isolation) ? found : nil
         }
         return nil
     }
 
-    /// The record with the largest timestamp, the first of several; nil when none has one. As exact as `offset(atOrAfter:isolation:)`.
+    /// The record with the largest timestamp, the first of several; nil when none has one.
     package func offsetOfMaximumTimestamp() throws(StorageError) -> TimestampOffset? {
         var best: (segment: Segment, largest: TimestampOffset)?
         for segment in segments where segment.endOffset > logStartOffset && segment.size > 0 {
-            guard let largest = try segment.largestTimestamp(), largest.timestamp > best?.largest.timestamp ?? -1 else { continue }
+            guard let largest = try largestTimestamp(in: segment), largest.timestamp > best?.largest.timestamp ?? -1 else { continue }
             best = (segment, largest)
         }
-        guard let best, let place = try best.segment.batch(containing: best.largest.offset) else { return nil }
-        let found = try firstRecord(in: best.segment, place) { $0 >= best.largest.timestamp }
-        return TimestampOffset(offset: found.offset, timestamp: best.largest.timestamp)
+        guard let best else { return nil }
+        return try firstRecord(in: best.segment, atOrAfter: best.largest.timestamp)
     }
 
-    private func place(in segment: Segment, atOrAfter timestamp: Int64) throws(StorageError) -> Segment.Place? {
-        if let place = try segment.batch(atOrAfter: timestamp), place.header.nextOffset > logStartOffset { return place }
-        // What comes first is before the log start: look on from there.
-        var found: Segment.Place?
-        try segment.forEachBatch(from: logStartOffset) { (place) throws(StorageError) in
-            if found == nil, place.header.maxTimestamp >= timestamp { found = place }
+    /// The largest timestamp in a segment from the log start on, and the batch that has it.
+    private func largestTimestamp(in segment: Segment) throws(StorageError) -> TimestampOffset? {
+        guard segment.baseOffset < logStartOffset else { return try segment.largestTimestamp() }
+        var largest: TimestampOffset?
+        try segment.forEachBatch(from: logStartOffset) { (place) throws(StorageError) -> Bool in
+            guard place.header.recordCount > 0 else { return true }
+            var timestamp = place.header.maxTimestamp
+            // Of the batch in which the log begins the newest record may be before that.
+            if place.header.baseOffset < logStartOffset, var records = try? RecordIterator(batch: segment.bytes(of: place)) {
+                timestamp = -1
+                while let record = try? records.next() {
+                    if record.offset >= logStartOffset { timestamp = max(timestamp, record.timestamp) }
+                }
+            }
+            if timestamp > largest?.timestamp ?? -1 { largest = TimestampOffset(offset: place.header.baseOffset, timestamp: timestamp) }
+            return true
+        }
+        return largest
+    }
+
+    /// The first record from the log start on with this timestamp or a later one.
+    private func firstRecord(in segment: Segment, atOrAfter timestamp: Int64) throws(StorageError) -> TimestampOffset? {
+        guard var place = try segment.batch(atOrAfter: timestamp) else { return nil }
+        if place.header.nextOffset <= logStartOffset {
+            guard let next = try segment.batch(containing: logStartOffset) else { return nil }
+            place = next
+        }
+        var found: TimestampOffset?
+        try segment.forEachBatch(from: place.header.baseOffset) { (place) throws(StorageError) -> Bool in
+            guard place.header.maxTimestamp >= timestamp, place.header.recordCount > 0 else { return true }
+            found = try firstRecord(of: place, in: segment, atOrAfter: timestamp)
+            return found == nil
         }
         return found
     }
 
     private func firstRecord(
-        in segment: Segment, _ place: Segment.Place, where isWanted: (Int64) -> Bool
-    ) throws(StorageError) -> TimestampOffset {
-        let header = place.header
-        if header.compression == RecordBatchHeader.Compression.none {
-            do throws(StorageError) {
-                var records = try RecordIterator(batch: segment.bytes(of: place))
-                while let record = try records.next() {
-                    if record.offset >= logStartOffset, isWanted(record.timestamp) {
-                        return TimestampOffset(offset: record.offset, timestamp: record.timestamp)
-                    }
+        of place: Segment.Place, in segment: Segment, atOrAfter timestamp: Int64
+    ) throws(StorageError) -> TimestampOffset? {
+        do throws(StorageError) {
+            var records = try RecordIterator(batch: segment.bytes(of: place))
+            while let record = try records.next() {
+                if record.offset >= logStartOffset, record.timestamp >= timestamp {
+                    return TimestampOffset(offset: record.offset, timestamp: record.timestamp)
                 }
-            } catch where error.code == .corruptMessage {
-                // Producers may put anything into a batch; its header is what counts then.
             }
+            return nil
+        } catch where error.code != .storageError {
+            // Producers may put anything into a batch, also what unpacks to too much. Its header is what counts then: a reader that starts
+            // there misses nothing.
+            return TimestampOffset(offset: max(place.header.baseOffset, logStartOffset), timestamp: place.header.maxTimestamp)
         }
-        return TimestampOffset(offset: max(header.baseOffset, logStartOffset), timestamp: header.baseTimestamp)
     }
 }

@@ -1,12 +1,16 @@
 extension PartitionLog {
-    /// Drops old segments as configured, and those before the log start. Nothing that a transaction under way needs is dropped.
-    /// Returns the number of segments that went.
+    /// Drops old segments as configured, and those before the log start, and closes one that has been written to for long enough. Nothing
+    /// that a transaction under way needs is dropped. Returns the number of segments that went; the directory removes their files.
     @discardableResult
-    package func applyRetention() throws(StorageError) -> Int {
+    func applyRetention() throws(StorageError) -> Int {
         try checkOnline()
         let now = environment.clock()
+        // Without appends nobody else looks at its age.
+        if active.size > 0, active.isOld(configuration, now: now) { try roll() }
+        // The cleaner is at work on these segments.
+        guard compaction == nil else { return 0 }
         var count = 0
-        if configuration.cleanupPolicy != .compact {
+        if configuration.isDeleted {
             count = try max(expired(now: now), excess())
             // The one that is written to may go as well once it is closed.
             if count == segments.count {
@@ -49,10 +53,7 @@ extension PartitionLog {
         let paths = segments.prefix(count).flatMap(\.paths)
         segments.removeFirst(count)
         moveLogStart(to: max(logStartOffset, segments[0].baseOffset))
-        // Oldest first: a crash in between leaves no gap. What cannot be removed is met again at the next start.
-        environment.sync.runInBackground {
-            for path in paths { try? Directories.removeFile(path) }
-        }
+        environment.removals += paths
     }
 
     /// Records before `offset` are not given out any more; -1 is the high watermark. The caller makes the new log start durable.

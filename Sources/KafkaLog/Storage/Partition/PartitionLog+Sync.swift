@@ -28,30 +28,22 @@ extension PartitionLog {
         return true
     }
 
-    /// Makes everything durable here and now, with all that a start without a scan needs.
-    func close() throws(StorageError) {
-        guard damage == nil, !isDeleted else { return }
+    /// Writes what a start without a scan needs. The first of three steps, so that many partitions are closed together: the files have to
+    /// be synced, then that of `writeSnapshot`, which must not be ahead of them, then the directory.
+    func prepareClose() throws(StorageError) -> [LogFile] {
         var files = try unsyncedFiles + active.writeIndexes() + [active.file()]
         files.append(try writeTransactionIndex(of: active))
-        try synchronize(files)
-        // After the index of transactions, which it must not be ahead of.
-        try synchronize([writeSnapshot()])
-        try Directories.synchronize(directory)
+        return files
+    }
+
+    /// Everything is durable.
+    func didClose() {
         unsyncedFiles.removeAll()
         unsyncedNames = false
         syncedOffset = logEndOffset
         advanceHighWatermark(to: logEndOffset)
     }
 
-    private func synchronize(_ files: [LogFile]) throws(StorageError) {
-        for file in files {
-            do throws(SystemError) {
-                try environment.operations.synchronize(file.descriptor)
-            } catch {
-                let failure = StorageError.system("sync", file.path, error)
-                environment.fail(failure)
-                throw failure
-            }
-        }
-    }
+    /// Nothing was appended since an orderly end: all files are as that left them.
+    var isUntouched: Bool { logEndOffset == cleanEndOffset && unsyncedFiles.isEmpty && !unsyncedNames }
 }

@@ -26,6 +26,13 @@ package final class PartitionLog: SyncParticipant {
     /// Transactions that have ended with a marker that is not durable yet, by first offset: to readers they are undecided.
     var settling: [(firstOffset: Int64, markerOffset: Int64)] = []
 
+    /// How far the cleaner has come.
+    var cleaned: CleanedLog
+    /// The cleaner's pass that is under way: no segment may go meanwhile.
+    var compaction: CompactionJob?
+    /// Why the cleaner cannot read it, if so.
+    var uncleanable: StorageError?
+
     /// All before it is on disk.
     var syncedOffset: Int64
     /// Files besides the active segment's that the next sync has to cover.
@@ -33,12 +40,14 @@ package final class PartitionLog: SyncParticipant {
     /// Files were made since the last sync.
     var unsyncedNames = false
     var isDirty = false
+    /// Where the log ended when it was closed in order and opened again; -1 when it was not.
+    var cleanEndOffset: Int64 = -1
     /// Set when its topic was deleted.
     var isDeleted = false
 
     init(
         name: TopicPartition, directory: String, configuration: LogConfiguration, environment: LogEnvironment, segments: [Segment],
-        producers: ProducerStates, aborted: [AbortedRange], logStartOffset: Int64
+        producers: ProducerStates, aborted: [AbortedRange], logStartOffset: Int64, cleaned: CleanedLog = CleanedLog()
     ) {
         precondition(!segments.isEmpty, "a partition has at least one segment")
         self.name = name
@@ -49,6 +58,7 @@ package final class PartitionLog: SyncParticipant {
         self.producers = producers
         self.aborted = aborted
         self.logStartOffset = logStartOffset
+        self.cleaned = cleaned
         participantID = environment.newParticipantID()
         highWatermark = segments[segments.count - 1].endOffset
         syncedOffset = highWatermark

@@ -5,6 +5,13 @@ struct ProducerState: Sendable, Hashable {
         let lastSequence: Int32
         let firstOffset: Int64
         let lastOffset: Int64
+
+        /// Says where the sequence goes on once a transaction has ended, and matches no batch. A client that gives up records in flight when
+        /// it aborts (librdkafka) may give their sequence numbers to records of its next transaction: to take those for repeats
+        /// would acknowledge records that are nowhere. Out of order, which they are, makes the client begin a new epoch.
+        static func afterTransaction(_ last: Batch) -> Batch {
+            Batch(firstSequence: -1, lastSequence: last.lastSequence, firstOffset: last.firstOffset, lastOffset: last.lastOffset)
+        }
     }
 
     /// How many batches are remembered: as many as a client may have in flight.
@@ -51,8 +58,9 @@ struct ProducerStates: Sendable, Hashable {
             .sorted { $0.firstOffset < $1.firstOffset }
     }
 
-    /// Whether a producer's batch may be appended now. Gives Kafka's answers, with one exception: a batch that is older than the
-    /// remembered ones is told to be a duplicate (clients take that as success) where Kafka since 1.1 says out of order.
+    /// Whether a producer's batch may be appended now. Gives Kafka's answers, with two exceptions: a batch that is older than the
+    /// remembered ones is told to be a duplicate (clients take that as success) where Kafka since 1.1 says out of order; and a batch of
+    /// a transaction that has ended is no repeat in the next one, where Kafka before KIP-890 takes it for one.
     func check(_ header: RecordBatchHeader) throws(StorageError) -> Verdict {
         // A producer that is not known (any more) may begin anywhere: its state may have expired (KAFKA-8710).
         guard let state = entries[header.producerID] else { return .new }
@@ -143,6 +151,7 @@ struct ProducerStates: Sendable, Hashable {
         state.coordinatorEpoch = coordinatorEpoch
         state.lastAppend = now
         state.transactionStart = -1
+        if start >= 0, let last = state.batches.last { state.batches = [.afterTransaction(last)] }
         entries[producerID] = state
         guard start >= 0 else { return nil }
         ongoing.removeAll { $0.producerID == producerID }

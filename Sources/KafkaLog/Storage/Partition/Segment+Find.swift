@@ -8,9 +8,9 @@ extension Segment {
             let times = try SparseIndex(.times, file: LogFile(path(".timeindex"), .read)),
             try offsets.last?.value ?? 0 < size || size == 0
         {
-            self.offsets = offsets
-            self.times = times
-            largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
+            indexes.offsets = offsets
+            indexes.times = times
+            indexes.largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
             hasIndexes = true
             if let last = try times.last, try !isRight(time: last) { try rebuildIndexes("the last entry by time does not point to its batch") }
         } else {
@@ -36,7 +36,7 @@ extension Segment {
                     bytes: size - problem.position, reason: problem.reason))
         }
         if wasClosed {
-            noteLargest()
+            indexes.noteLargest(base: baseOffset)
             isClosed = true
             // They serve from memory now; if there is no room for the files, the next start makes them again.
             _ = try? writeIndexes()
@@ -45,29 +45,49 @@ extension Segment {
         self.endOffset = endOffset
     }
 
+    /// Whether its last batch ends with the file and before the offset `next`: for a segment that is dense and not yet loaded. Of its batches
+    /// only those behind the last index entry are looked at; nothing is kept open.
+    func ends(at next: Int64) throws(StorageError) -> Bool {
+        let file = try LogFile(path(".log"), .read)
+        var start = (position: Int64(0), offset: baseOffset)
+        if Directories.exists(path(".index")), let index = try SparseIndex(.offsets, file: LogFile(path(".index"), .read)),
+            let last = try index.last, last.value < size
+        {
+            start = (last.value, last.key + baseOffset)
+        }
+        var scanner = scanner(file, from: start.position, to: size, offset: start.offset, checksumsFrom: .max, chunkSize: 1 << 13)
+        while true {
+            switch try scanner.next() {
+            case .batch: continue
+            case .end: return scanner.offset == next
+            case .invalid: return false
+            }
+        }
+    }
+
     struct Place {
         let header: RecordBatchHeader
         let position: Int64
     }
 
-    /// The batch that contains `offset`; nil at the end of the segment.
+    /// The batch that contains `offset`, or in a sparse segment the first behind it; nil at the end of the segment.
     func batch(containing offset: Int64) throws(StorageError) -> Place? {
         guard offset >= baseOffset, offset < endOffset else { return nil }
         try openIndexes()
-        var hint = try offsets.last(keyAtMost: offset - baseOffset)
+        var hint = try indexes.offsets.last(keyAtMost: offset - baseOffset)
         if let entry = hint, try !isRight(entry) {
             try rebuildIndexes("entry for offset \(entry.key + baseOffset) does not point to its batch")
-            hint = try offsets.last(keyAtMost: offset - baseOffset)
+            hint = try indexes.offsets.last(keyAtMost: offset - baseOffset)
         }
         return try first(from: hint?.value ?? 0, offset: (hint?.key ?? 0) + baseOffset) { $0.nextOffset > offset }
     }
 
     private func isRight(_ entry: SparseIndex.Entry) throws(StorageError) -> Bool {
         guard entry.value < size else { return false }
-        var scanner = BatchScanner(
+        var scanner = scanner(
             try file(), from: entry.value, to: size, offset: entry.key + baseOffset, checksumsFrom: .max, chunkSize: RecordBatchHeader.size)
-        if case .batch = try scanner.next() { return true }
-        return false
+        guard case .batch(let header, _) = try scanner.next() else { return false }
+        return header.baseOffset == entry.key + baseOffset
     }
 
     func isRight(time entry: SparseIndex.Entry) throws(StorageError) -> Bool {
@@ -79,7 +99,7 @@ extension Segment {
         from position: Int64, offset: Int64, where isWanted: (RecordBatchHeader) -> Bool
     ) throws(StorageError) -> Place? {
         let file = try file()
-        var scanner = BatchScanner(file, from: position, to: size, offset: offset, checksumsFrom: .max, chunkSize: 1 << 12)
+        var scanner = scanner(file, from: position, to: size, offset: offset, checksumsFrom: .max, chunkSize: 1 << 12)
         while true {
             switch try scanner.next() {
             case .batch(let header, let position):
@@ -97,10 +117,10 @@ extension Segment {
     ) throws(StorageError) -> (position: Int64, offset: Int64)? {
         try openIndexes()
         var from: (position: Int64, offset: Int64) = (start, offset)
-        if let entry = try offsets.last(valueAtMost: limit), entry.value > start, try isRight(entry) {
+        if let entry = try indexes.offsets.last(valueAtMost: limit), entry.value > start, try isRight(entry) {
             from = (entry.value, entry.key + baseOffset)
         }
-        var scanner = BatchScanner(
+        var scanner = scanner(
             try file(), from: from.position, to: size, offset: from.offset, checksumsFrom: .max, chunkSize: 1 << 12)
         var end: (position: Int64, offset: Int64)? = from.position > start ? from : nil
         while true {
@@ -118,14 +138,15 @@ extension Segment {
         StorageError(.storageError, "\(path(".log")) is damaged at byte \(problem.position): \(problem.reason)")
     }
 
-    /// Goes over all batches from the one that contains `offset` on.
-    func forEachBatch(from offset: Int64, _ body: (Place) throws(StorageError) -> Void) throws(StorageError) {
+    /// Goes over all batches from the one that contains `offset` on, until `body` says false.
+    func forEachBatch(from offset: Int64, _ body: (Place) throws(StorageError) -> Bool) throws(StorageError) {
         guard let start = try batch(containing: max(offset, baseOffset)) else { return }
-        var scanner = BatchScanner(
+        var scanner = scanner(
             try file(), from: start.position, to: size, offset: start.header.baseOffset, checksumsFrom: .max, chunkSize: 1 << 16)
         while true {
             switch try scanner.next() {
-            case .batch(let header, let position): try body(Place(header: header, position: position))
+            case .batch(let header, let position):
+                guard try body(Place(header: header, position: position)) else { return }
             case .end: return
             case .invalid(let problem): throw damaged(problem)
             }
@@ -135,7 +156,7 @@ extension Segment {
     /// The largest timestamp and the batch that has it; nil when no record has one.
     func largestTimestamp() throws(StorageError) -> TimestampOffset? {
         try openIndexes()
-        return largest
+        return indexes.largest
     }
 
     /// When the file was last written to, milliseconds since 1970: the age of records without timestamps.
@@ -148,13 +169,13 @@ extension Segment {
     /// The first batch with a record at or after `timestamp`.
     func batch(atOrAfter timestamp: Int64) throws(StorageError) -> Place? {
         try openIndexes()
-        var hint = try times.last(keyAtMost: timestamp)
+        var hint = try indexes.times.last(keyAtMost: timestamp)
         if let entry = hint, try !isRight(time: entry) {
             try rebuildIndexes("entry for time \(entry.key) does not point to its batch")
-            hint = try times.last(keyAtMost: timestamp)
+            hint = try indexes.times.last(keyAtMost: timestamp)
         }
         guard let start = try batch(containing: (hint?.value ?? 0) + baseOffset) else { return nil }
-        return try first(from: start.position, offset: start.header.baseOffset) { $0.maxTimestamp >= timestamp }
+        return try first(from: start.position, offset: start.header.baseOffset) { $0.maxTimestamp >= timestamp && $0.recordCount > 0 }
     }
 
     func bytes(of place: Place) throws(StorageError) -> [UInt8] {
@@ -162,5 +183,7 @@ extension Segment {
     }
 
     /// All files that belong to it.
-    var paths: [String] { [".log", ".index", ".timeindex", ".txnindex", ".snapshot"].map(path) }
+    var paths: [String] { Self.suffixes.map(path) }
+
+    static let suffixes = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"]
 }

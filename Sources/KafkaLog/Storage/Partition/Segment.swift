@@ -11,14 +11,14 @@ final class Segment {
     /// When its first batch was appended (or it was opened), milliseconds since 1970.
     private(set) var firstAppend: Int64?
 
+    /// The cleaner has been here: offsets may be missing inside of batches and between them, and at the end.
+    let isSparse: Bool
+
     let environment: LogEnvironment
     let indexInterval: Int
     private var log: LogFile?
-    var offsets = SparseIndex(.offsets)
-    var times = SparseIndex(.times)
-    var bytesSinceIndexEntry = 0
+    var indexes = SegmentIndexes()
     private var sizeOfWrittenIndexes: Int64 = 0
-    var largest: TimestampOffset?
     /// Its indexes are known: in memory for the segment that is written to, files for a closed one.
     var hasIndexes: Bool
     var isClosed: Bool
@@ -44,6 +44,7 @@ final class Segment {
         self.directory = directory
         self.environment = environment
         self.indexInterval = indexInterval
+        isSparse = false
         size = 0
         endOffset = baseOffset
         hasIndexes = true
@@ -56,14 +57,15 @@ final class Segment {
     }
 
     /// A segment that is there. It is closed until `load` opens it.
-    init(existing baseOffset: Int64, endOffset: Int64, in directory: String, environment: LogEnvironment, indexInterval: Int)
-        throws(StorageError)
-    {
+    init(
+        existing baseOffset: Int64, endOffset: Int64, isSparse: Bool, in directory: String, environment: LogEnvironment, indexInterval: Int
+    ) throws(StorageError) {
         self.baseOffset = baseOffset
         self.directory = directory
         self.environment = environment
         self.indexInterval = indexInterval
         self.endOffset = endOffset
+        self.isSparse = isSparse
         hasIndexes = false
         isClosed = true
         var status = stat()
@@ -82,6 +84,14 @@ final class Segment {
 
     // MARK: Opening
 
+    /// Goes over batches as this segment has them.
+    func scanner(
+        _ file: LogFile, from position: Int64, to end: Int64, offset: Int64, checksumsFrom: Int64, chunkSize: Int
+    ) -> BatchScanner {
+        BatchScanner(
+            file, from: position, to: end, offset: offset, allowsGaps: isSparse, checksumsFrom: checksumsFrom, chunkSize: chunkSize)
+    }
+
     /// Where going over a segment ended.
     struct LoadResult {
         let problem: BatchScanner.Problem?
@@ -95,7 +105,7 @@ final class Segment {
         let file = try file()
         let fileSize = try file.size()
         let start = try loadIndexes(file, fileSize: fileSize, checksumsFrom: checksumsFrom)
-        let believed = try times.last
+        let believed = try indexes.times.last
         let result = try scan(file, from: start.position, offset: start.offset, fileSize: fileSize, checksumsFrom: checksumsFrom)
         guard let believed, try !isRight(time: believed) else { return result }
         forgetIndexes()
@@ -103,10 +113,7 @@ final class Segment {
     }
 
     func forgetIndexes() {
-        offsets = SparseIndex(.offsets)
-        times = SparseIndex(.times)
-        largest = nil
-        bytesSinceIndexEntry = 0
+        indexes = SegmentIndexes()
     }
 
     private func loadIndexes(_ file: LogFile, fileSize: Int64, checksumsFrom: Int64) throws(StorageError) -> (position: Int64, offset: Int64) {
@@ -121,23 +128,22 @@ final class Segment {
         try offsets.removeTail { $0.key + baseOffset > checksumsFrom || $0.value >= fileSize }
         guard let last = try offsets.last else { return beginning }
         let start = (position: last.value, offset: last.key + baseOffset)
-        var scanner = BatchScanner(
-            file, from: start.position, to: fileSize, offset: start.offset, checksumsFrom: -1, chunkSize: 1 << 14)
-        guard case .batch = try scanner.next() else { return beginning }
+        var scanner = scanner(file, from: start.position, to: fileSize, offset: start.offset, checksumsFrom: -1, chunkSize: 1 << 14)
+        guard case .batch(let header, _) = try scanner.next(), header.baseOffset == start.offset else { return beginning }
         // The scan makes the entry of the batch that it begins with again.
         try offsets.removeTail { $0.key >= last.key }
         try times.removeTail { $0.value >= last.key }
-        self.offsets = offsets
-        self.times = times
-        largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
-        bytesSinceIndexEntry = indexInterval + 1
+        indexes.offsets = offsets
+        indexes.times = times
+        indexes.largest = try times.last.map { TimestampOffset(offset: $0.value + baseOffset, timestamp: $0.key) }
+        indexes.bytesSinceEntry = indexInterval + 1
         return start
     }
 
     func scan(
         _ file: LogFile, from position: Int64, offset: Int64, fileSize: Int64, checksumsFrom: Int64
     ) throws(StorageError) -> LoadResult {
-        var scanner = BatchScanner(file, from: position, to: fileSize, offset: offset, checksumsFrom: checksumsFrom, chunkSize: 1 << 17)
+        var scanner = scanner(file, from: position, to: fileSize, offset: offset, checksumsFrom: checksumsFrom, chunkSize: 1 << 17)
         size = position
         endOffset = offset
         var problem: BatchScanner.Problem?
@@ -149,7 +155,7 @@ final class Segment {
                     problem = BatchScanner.Problem(position: position, reason: "a batch is beyond what a segment can hold", isMisplaced: true)
                     break loop
                 }
-                note(header, at: position)
+                indexes.note(header, at: position, base: baseOffset, interval: indexInterval)
                 size = scanner.position
                 endOffset = scanner.offset
             case .end: break loop
@@ -191,39 +197,23 @@ final class Segment {
             if !error.isOutOfSpace { environment.fail(failure) }
             throw failure
         }
-        note(header, at: size)
+        indexes.note(header, at: size, base: baseOffset, interval: indexInterval)
         size += Int64(bytes.count)
         endOffset = header.nextOffset
         if firstAppend == nil { firstAppend = environment.clock() }
     }
-
-    /// Keeps the indexes up to date for a batch.
-    private func note(_ header: RecordBatchHeader, at position: Int64) {
-        if header.maxTimestamp > largest?.timestamp ?? -1 {
-            largest = TimestampOffset(offset: header.baseOffset, timestamp: header.maxTimestamp)
-        }
-        if bytesSinceIndexEntry > indexInterval {
-            offsets.append(key: header.baseOffset - baseOffset, value: position)
-            noteLargest()
-            bytesSinceIndexEntry = 0
-        }
-        bytesSinceIndexEntry += header.totalSize
-    }
-
-    func noteLargest() {
-        guard let largest, largest.timestamp > lastTime else { return }
-        times.append(key: largest.timestamp, value: largest.offset - baseOffset)
-    }
-
-    /// In memory, so that reading it cannot fail.
-    private var lastTime: Int64 { ((try? times.last) ?? nil)?.key ?? -1 }
 
     /// Whether a batch that ends at `lastOffset` has a place here.
     func hasRoom(bytes: Int, lastOffset: Int64, configuration: LogConfiguration, now: Int64) -> Bool {
         guard size > 0 else { return lastOffset - baseOffset < Int64(Int32.max) }
         return size + Int64(bytes) <= Int64(configuration.segmentBytes)
             && lastOffset - baseOffset < Int64(Int32.max)
-            && now - (firstAppend ?? now) < configuration.segmentMilliseconds
+            && !isOld(configuration, now: now)
+    }
+
+    /// Whether it has been written to for as long as a segment may be.
+    func isOld(_ configuration: LogConfiguration, now: Int64) -> Bool {
+        now - (firstAppend ?? now) >= configuration.rollMilliseconds
     }
 
     /// Writes the indexes if there is something new since they were last written; nothing waits for them to be durable.
@@ -234,12 +224,8 @@ final class Segment {
 
     /// Writes the indexes. Not durable yet: the files are returned to be synced.
     func writeIndexes() throws(StorageError) -> [LogFile] {
-        var times = times
-        if let largest, largest.timestamp > lastTime { times.append(key: largest.timestamp, value: largest.offset - baseOffset) }
-        let files = [
-            try CheckedFile.write(path(".index"), try offsets.bytes(), operations: environment.operations, synchronize: false),
-            try CheckedFile.write(path(".timeindex"), try times.bytes(), operations: environment.operations, synchronize: false),
-        ]
+        let files = try indexes.write(
+            offsetsTo: path(".index"), timesTo: path(".timeindex"), base: baseOffset, operations: environment.operations, synchronize: false)
         sizeOfWrittenIndexes = size
         return files
     }
@@ -249,8 +235,7 @@ final class Segment {
         let files = try writeIndexes() + [file()]
         isClosed = true
         hasIndexes = false
-        offsets = SparseIndex(.offsets)
-        times = SparseIndex(.times)
+        forgetIndexes()
         return files
     }
 }

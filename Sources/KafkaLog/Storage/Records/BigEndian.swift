@@ -14,6 +14,11 @@ extension UnsafeMutableRawBufferPointer {
 }
 
 extension [UInt8] {
+    /// `withUnsafeBytes`, keeping the type of the error.
+    func withBytes<Result, Failure>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Result) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { (buffer) throws(Failure) -> Result in try body(UnsafeRawBufferPointer(buffer)) }
+    }
+
     mutating func append<Value: FixedWidthInteger>(bigEndian value: Value) {
         Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }

@@ -26,14 +26,15 @@ package struct Record: Sendable, Hashable {
     }
 }
 
-/// Goes over the records of an uncompressed batch (Kafka protocol guide, "Record").
+/// Goes over the records of a batch (Kafka protocol guide, "Record").
 package struct RecordIterator {
     private let header: RecordBatchHeader
     private var reader: ByteReader
     private var left: Int32
 
-    /// - Throws: `corruptMessage` when `batch` is not one whole batch, `invalidRecord` when it is compressed.
-    package init(batch: [UInt8]) throws(StorageError) {
+    /// - Parameter decompressedLimit: the most bytes that compressed records may unpack to.
+    /// - Throws: `corruptMessage` when `batch` is not one whole batch, `invalidRecord` when its records unpack to more than the limit.
+    package init(batch: [UInt8], decompressedLimit: Int = RecordBatchHeader.decompressedLimit) throws(StorageError) {
         var failure: StorageError?
         let header = batch.withUnsafeBytes { bytes -> RecordBatchHeader? in
             do throws(StorageError) {
@@ -47,11 +48,16 @@ package struct RecordIterator {
         guard header.totalSize == batch.count else {
             throw StorageError(.corruptMessage, "a record batch says that it has \(header.totalSize) bytes, \(batch.count) came")
         }
-        guard header.compression == RecordBatchHeader.Compression.none else {
-            throw StorageError(.invalidRecord, "the records of a compressed batch cannot be gone over")
-        }
         self.header = header
-        reader = ByteReader(batch[RecordBatchHeader.size...])
+        guard header.recordCount > 0, header.compression != RecordBatchHeader.Compression.none else {
+            reader = ByteReader(batch[RecordBatchHeader.size...])
+            left = header.recordCount
+            return
+        }
+        let records = try batch.withBytes { (bytes) throws(StorageError) -> [UInt8] in
+            try header.withRecords(of: bytes, limit: decompressedLimit) { (records) throws(StorageError) -> [UInt8] in [UInt8](records) }
+        }
+        reader = ByteReader(records[...])
         left = header.recordCount
     }
 

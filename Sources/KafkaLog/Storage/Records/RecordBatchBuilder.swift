@@ -1,6 +1,4 @@
-import CShims
-
-/// Makes uncompressed batches: markers, and what tests append.
+/// Makes batches: markers, and what tests append.
 package struct RecordBatchBuilder: Sendable {
     package var baseOffset: Int64 = 0
     package var producerID: Int64 = -1
@@ -8,6 +6,7 @@ package struct RecordBatchBuilder: Sendable {
     package var baseSequence: Int32 = -1
     package var isTransactional = false
     package var isControl = false
+    package var compression = RecordBatchHeader.Compression.none
 
     package init(producerID: Int64 = -1, producerEpoch: Int16 = -1, baseSequence: Int32 = -1, isTransactional: Bool = false) {
         self.producerID = producerID
@@ -20,7 +19,14 @@ package struct RecordBatchBuilder: Sendable {
     package func build(_ records: [Record]) -> [UInt8] {
         precondition(!records.isEmpty, "a batch has at least one record")
         let baseTimestamp = records[0].timestamp
-        let attributes: Int16 = (isTransactional ? 0x10 : 0) | (isControl ? 0x20 : 0)
+        var body: [UInt8] = []
+        for (delta, record) in records.enumerated() {
+            let record = encode(record, timestampDelta: record.timestamp &- baseTimestamp, offsetDelta: delta)
+            body.append(zigzag: Int64(record.count))
+            body += record
+        }
+        let packed = compression == .none ? nil : try? RecordCompression.compress(body, compression)
+        let attributes: Int16 = (isTransactional ? 0x10 : 0) | (isControl ? 0x20 : 0) | (packed == nil ? 0 : compression.rawValue)
         var batch: [UInt8] = []
         batch.append(bigEndian: baseOffset)
         batch.append(bigEndian: Int32(0))
@@ -35,14 +41,10 @@ package struct RecordBatchBuilder: Sendable {
         batch.append(bigEndian: producerEpoch)
         batch.append(bigEndian: baseSequence)
         batch.append(bigEndian: Int32(records.count))
-        for (delta, record) in records.enumerated() {
-            let body = encode(record, timestampDelta: record.timestamp &- baseTimestamp, offsetDelta: delta)
-            batch.append(zigzag: Int64(body.count))
-            batch += body
-        }
+        batch += packed ?? body
         batch.withUnsafeMutableBytes { bytes in
             bytes.store(bigEndian: Int32(bytes.count - RecordBatchHeader.lengthPrefix), at: 8)
-            bytes.store(bigEndian: millrace_crc32c(0, bytes.baseAddress! + 21, bytes.count - 21), at: 17)
+            RecordBatchHeader.setChecksum(bytes)
         }
         return batch
     }

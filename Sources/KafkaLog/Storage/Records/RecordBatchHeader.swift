@@ -42,6 +42,9 @@ package struct RecordBatchHeader: Sendable, Hashable {
     package var usesLogAppendTime: Bool { attributes & 0x08 != 0 }
     package var isTransactional: Bool { attributes & 0x10 != 0 }
     package var isControl: Bool { attributes & 0x20 != 0 }
+    /// The cleaner has set the time from which its tombstones, or the marker in it, need not be kept; it is the base timestamp (KIP-534).
+    package var hasDeleteHorizon: Bool { attributes & Self.deleteHorizonFlag != 0 }
+    static let deleteHorizonFlag: Int16 = 0x40
     package var hasProducer: Bool { producerID >= 0 }
     /// Sequence number of the last record; sequences go on at 0 after Int32.max.
     package var lastSequence: Int32 { Self.sequence(baseSequence, plus: lastOffsetDelta) }
@@ -86,6 +89,11 @@ package struct RecordBatchHeader: Sendable, Hashable {
     /// Whether the checksum of the batch at the start of `bytes`, which has all of it, is right.
     package func checksumMatches(_ bytes: UnsafeRawBufferPointer) -> Bool {
         millrace_crc32c(0, bytes.baseAddress! + 21, totalSize - 21) == crc
+    }
+
+    /// Makes the checksum of the batch that `bytes` is right.
+    static func setChecksum(_ bytes: UnsafeMutableRawBufferPointer) {
+        bytes.store(bigEndian: millrace_crc32c(0, bytes.baseAddress! + 21, bytes.count - 21), at: 17)
     }
 
     /// Gives the batch in `bytes` its place in a log.

@@ -5,8 +5,23 @@ import Glibc
 final class EventDescriptor: Sendable {
     let descriptor: Int32
 
-    init(blocking: Bool) throws(StorageError) {
-        descriptor = eventfd(0, Int32(EFD_CLOEXEC) | (blocking ? 0 : Int32(EFD_NONBLOCK)))
+    enum Kind {
+        /// `wait` blocks until it is raised.
+        case blocking
+        /// The same, and each raise is for one that waits.
+        case takenOneByOne
+        /// Waited for in `epoll`.
+        case polled
+    }
+
+    init(_ kind: Kind) throws(StorageError) {
+        let flags: Int =
+            switch kind {
+            case .blocking: 0
+            case .takenOneByOne: EFD_SEMAPHORE
+            case .polled: EFD_NONBLOCK
+            }
+        descriptor = eventfd(0, Int32(EFD_CLOEXEC) | Int32(flags))
         guard descriptor >= 0 else { throw .system("create", "an eventfd", .last) }
     }
 

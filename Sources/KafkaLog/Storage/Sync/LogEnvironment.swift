@@ -18,6 +18,9 @@ final class LogEnvironment {
     private(set) var failure: StorageError?
     private(set) var recoveryEvents: [RecoveryEvent] = []
 
+    /// Files of dropped segments: they go once a checkpoint has the log start that they are before.
+    var removals: [String] = []
+
     private var nextParticipantID: UInt64 = 0
     private var dirty: [any SyncParticipant] = []
 

@@ -1,4 +1,3 @@
-import CShims
 import Glibc
 import Synchronization
 
@@ -26,18 +25,17 @@ package struct SyncStatistics: Sendable, Hashable {
     package var fileSyncs: UInt64 = 0
     /// Rounds of the sync thread: each answers all that waited when it began.
     package var rounds: UInt64 = 0
-    /// Time spent in fsync.
-    package var nanoseconds: UInt64 = 0
+    /// How long fsync took, each file by itself.
+    package var durations = DurationHistogram()
 }
 
-/// Group commit: one thread makes durable what everybody has asked for, each file once a round.
+/// Group commit: one thread makes durable what everybody has asked for, each file once a round, several at a time.
 ///
 /// After the first failure nothing is ever synced again: the kernel may have dropped the dirty pages, so that a second fsync succeeds
 /// without the data being on disk ("Can applications recover from fsync failures?", ATC '20).
 final class LogSync: Sendable {
     private struct State {
         var tickets: [SyncTicket] = []
-        var removals: [@Sendable () -> Void] = []
         var completions: [SyncCompletion] = []
         var statistics = SyncStatistics()
         var isStopping = false
@@ -45,6 +43,7 @@ final class LogSync: Sendable {
 
     private let state = Mutex(State())
     private let operations: FileOperations
+    private let helpers: SyncHelpers
     /// Milliseconds that a round waits for more to come; 0: none.
     private let delay: Int32
     private let requested: EventDescriptor
@@ -54,11 +53,12 @@ final class LogSync: Sendable {
 
     init(operations: FileOperations, delayMilliseconds: Int) throws(StorageError) {
         self.operations = operations
+        helpers = try SyncHelpers(operations: operations)
         delay = Int32(clamping: delayMilliseconds)
-        requested = try EventDescriptor(blocking: true)
-        stopping = try EventDescriptor(blocking: true)
-        completed = try EventDescriptor(blocking: false)
-        let started = try SyncThread(self)
+        requested = try EventDescriptor(.blocking)
+        stopping = try EventDescriptor(.blocking)
+        completed = try EventDescriptor(.polled)
+        let started = try SyncThread(name: "log-sync") { self.run() }
         thread.withLock { $0 = started }
     }
 
@@ -73,11 +73,8 @@ final class LogSync: Sendable {
         requested.signal()
     }
 
-    /// Runs slow work on files (removing them) on the sync thread, after what it has to sync.
-    func runInBackground(_ work: @escaping @Sendable () -> Void) {
-        state.withLock { $0.removals.append(work) }
-        requested.signal()
-    }
+    /// Makes the completion descriptor readable, for what another thread has to tell.
+    func wake() { completed.signal() }
 
     /// What was done since the last call, in order.
     func drainCompleted() -> [SyncCompletion] {
@@ -95,54 +92,44 @@ final class LogSync: Sendable {
         stopping.signal()
         requested.signal()
         running.join()
+        helpers.stop()
     }
 
-    fileprivate func run() {
+    private func run() {
         var failure: StorageError?
         while true {
             requested.wait()
             if delay > 0 { stopping.wait(milliseconds: delay) }
-            let (tickets, removals, isStopping) = state.withLock { state in
-                defer {
-                    state.tickets.removeAll()
-                    state.removals.removeAll()
-                }
-                return (state.tickets, state.removals, state.isStopping)
+            let (tickets, isStopping) = state.withLock { state in
+                defer { state.tickets.removeAll() }
+                return (state.tickets, state.isStopping)
             }
             if !tickets.isEmpty {
-                let start = monotonicNanoseconds()
-                var syncs: UInt64 = 0
-                if failure == nil { failure = synchronize(tickets, &syncs) }
-                let spent = monotonicNanoseconds() - start
+                if failure == nil { failure = synchronize(tickets) }
+                let durations = helpers.durations
                 state.withLock { [failure] state in
                     state.completions += tickets.map {
                         SyncCompletion(participant: $0.participant, position: $0.position, failure: failure)
                     }
                     state.statistics.rounds += 1
-                    state.statistics.fileSyncs += syncs
-                    state.statistics.nanoseconds += spent
+                    state.statistics.fileSyncs = durations.count
+                    state.statistics.durations = durations
                 }
                 completed.signal()
             }
-            for work in removals { work() }
-            if isStopping && state.withLock({ $0.tickets.isEmpty && $0.removals.isEmpty }) { return }
+            if isStopping && state.withLock({ $0.tickets.isEmpty }) { return }
         }
     }
 
-    private func synchronize(_ tickets: [SyncTicket], _ syncs: inout UInt64) -> StorageError? {
+    private func synchronize(_ tickets: [SyncTicket]) -> StorageError? {
         var seen: Set<ObjectIdentifier> = []
+        var files: [LogFile] = []
         var directories: [String] = []
         for ticket in tickets {
-            for file in ticket.files where seen.insert(ObjectIdentifier(file)).inserted {
-                do throws(SystemError) {
-                    try operations.synchronize(file.descriptor)
-                } catch {
-                    return .system("sync", file.path, error)
-                }
-                syncs += 1
-            }
+            for file in ticket.files where seen.insert(ObjectIdentifier(file)).inserted { files.append(file) }
             for directory in ticket.directories where !directories.contains(directory) { directories.append(directory) }
         }
+        if let failure = helpers.synchronize(files) { return failure }
         for directory in directories {
             do throws(StorageError) {
                 try Directories.synchronize(directory)
@@ -151,39 +138,5 @@ final class LogSync: Sendable {
             }
         }
         return nil
-    }
-
-    private func monotonicNanoseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-}
-
-/// The thread that runs a `LogSync`; joined by its owner.
-private struct SyncThread: Sendable {
-    private let handle: pthread_t
-
-    init(_ sync: LogSync) throws(StorageError) {
-        var handle = pthread_t()
-        let context = Unmanaged.passRetained(sync)
-        let code = pthread_create(
-            &handle, nil,
-            { context in
-                guard let context else { return nil }
-                let sync = Unmanaged<LogSync>.fromOpaque(context).takeRetainedValue()
-                millrace_name_thread("log-sync")
-                sync.run()
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            context.release()
-            throw .system("start a thread for", "the log", SystemError(code: code))
-        }
-        self.handle = handle
-    }
-
-    func join() {
-        pthread_join(handle, nil)
     }
 }

@@ -1,0 +1,135 @@
+import KafkaClient
+
+/// What a worker does in turns: takes records from its queue, does what it was asked meanwhile, and gives the records to their tasks.
+package final class WorkerTurns {
+    private let worker: Worker
+    private var tasks: [TopicPartition: Task] = [:]
+    private var failure: RuntimeFailure?
+    private var epochBytes = 0
+    private var hasAsked = false
+    private var batch: MessageBatch?
+    /// A partition is begun only after its task was taken over here. So records of it that were taken before can only be those
+    /// of a former life of the partition on this worker: nobody's any more.
+    private var fresh: Set<TopicPartition> = []
+
+    package init(_ worker: Worker) {
+        self.worker = worker
+    }
+
+    /// Nothing may be taken before something was committed or flushed, or ever again.
+    package var mustWait: Bool {
+        let isFull = epochBytes >= Worker.epochBytesMax
+        if isFull, failure == nil, !hasAsked {
+            worker.onPressure()
+            hasAsked = true
+        }
+        return failure != nil || isFull || tasks.values.contains { $0.mustWait }
+    }
+
+    /// Takes what there is, waiting up to `timeout` for it.
+    package func take(timeout: Duration) {
+        fresh = []
+        batch = worker.queue.consume(max: Worker.recordsMax, timeout: timeout)
+    }
+
+    /// Does what was asked, then what was taken.
+    /// - Returns: false when the worker is to end.
+    package func finish() -> Bool {
+        guard perform(worker.mailbox.drain()) else { return false }
+        guard let batch = batch.take(), failure == nil else { return true }
+        do throws(RuntimeFailure) {
+            for item in batch.items where !fresh.contains(item.partition) { epochBytes += try process(item, batch) }
+        } catch {
+            fail(error)
+        }
+        return true
+    }
+
+    /// - Returns: false when the worker is to end.
+    func perform(_ commands: [WorkerCommand]) -> Bool {
+        for command in commands {
+            switch command {
+            case .stop:
+                tasks = [:]
+                return false
+            case .adopt(let handle, let reply):
+                tasks[handle.task.partition] = handle.task
+                fresh.insert(handle.task.partition)
+                reply.send(handle.task.id)
+            case .freeze(let epoch, let releasing, let rollAll, let reply):
+                if failure == nil { freeze(epoch, releasing, rollAll, reply) }
+                if let failure { reply.send(.failed(worker: worker.index, failure)) }
+            case .drop(let dropped, let reply):
+                tasks = tasks.filter { !dropped.contains($0.value.id) }
+                reply.send(worker.index)
+            case .flushed(let id, let epoch):
+                task(id)?.flushed(upTo: epoch)
+            case .advance(let id, let watermark):
+                do throws(RuntimeFailure) { try task(id)?.advance(to: watermark) } catch { fail(error) }
+            case .resume(let id, let position):
+                task(id)?.resume(at: position)
+            case .closeWindows:
+                for task in tasks.values {
+                    do throws(RuntimeFailure) { try task.closeWindows() } catch { fail(error) }
+                }
+            }
+        }
+        return true
+    }
+
+    private func task(_ id: TaskID) -> Task? { tasks.values.first { $0.id == id } }
+
+    private func fail(_ error: RuntimeFailure) {
+        failure = error
+        worker.failures.send(.failed(worker: worker.index, error))
+    }
+
+    /// - Returns: the bytes that the item adds to the epoch.
+    private func process(_ item: BatchItem, _ batch: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
+        switch item {
+        case .records(let run):
+            guard let task = tasks[run.partition] else { return 0 }
+            return try task.process(run, batch)
+        case .endOfPartition(let partition, let offset):
+            tasks[partition]?.reachEnd(offset)
+            return 0
+        case .offsetOutOfRange(let partition, let error):
+            worker.failures.send(.outOfRange(partition, "\(error)"))
+            return 0
+        case .failure(let partition, let error):
+            // librdkafka goes on by itself; what is lasting shows as lag and in the client's log.
+            if error.isFatal {
+                throw RuntimeFailure(remedy: .recover, description: "reading \(partition?.description ?? "from Kafka"): \(error)")
+            }
+            return 0
+        }
+    }
+
+    private func freeze(_ epoch: Int, _ releasing: Set<TaskID>, _ rollAll: Bool, _ reply: Mailbox<WorkerReply>) {
+        var frozen: [FrozenTask] = []
+        do throws(RuntimeFailure) {
+            for (partition, task) in tasks.sorted(by: { $0.key < $1.key }) {
+                let isReleased = releasing.contains(task.id)
+                if let content = try task.freeze(epoch: epoch, rollAll: rollAll, isReleased: isReleased) { frozen.append(content) }
+                if isReleased { tasks[partition] = nil }
+            }
+        } catch {
+            failure = error
+            return
+        }
+        epochBytes = 0
+        hasAsked = false
+        reply.send(.froze(worker: worker.index, tasks: frozen))
+    }
+}
+
+extension BatchItem {
+    /// What it is about; a partition that cannot be for what is about none.
+    fileprivate var partition: TopicPartition {
+        switch self {
+        case .records(let run): run.partition
+        case .endOfPartition(let partition, _), .offsetOutOfRange(let partition, _): partition
+        case .failure(let partition, _): partition ?? TopicPartition("", -1)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+"""The figures of docs/performance.md come from these commands: they have to do the work that they claim to measure."""
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from harness import BINARY, Site
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path, "")
+    site.start_log()
+    yield site
+    site.close()
+
+
+def bench(site, client, task, *options):
+    done = site.command("bench", "--client", client, "--brokers", site.brokers, *options, "log", task)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("client", ["lean", "librdkafka"])
+def test_what_is_produced_is_there_and_is_consumed(site, client):
+    produced = bench(site, client, "produce", "--records", 24_000)
+    assert produced["records"] == 24_000 and produced["seconds"] > 0
+    records = site.consume("bench")
+    assert len(records) == 24_000
+    assert {len(record.key()) + len(record.value()) for record in records} == {230}
+    assert {record.partition() for record in records} == {0, 1, 2, 3}
+    consumed = bench(site, client, "consume", "--records", 24_000)
+    assert consumed["records"] == 24_000
+
+
+@pytest.mark.parametrize("client", ["lean", "librdkafka"])
+def test_latency_counts_every_record_after_the_first_second(site, client):
+    found = bench(site, client, "latency", "--seconds", 1, "--rate", 2_000)
+    assert found["count"] == 2_000
+    assert 0 < found["p50"] <= found["p99"] <= found["p999"] <= found["longest"]
+    assert len(site.consume("bench")) == 4_000
+
+
+@pytest.mark.parametrize("client", ["lean", "librdkafka"])
+def test_every_timed_transaction_is_committed(site, client):
+    found = bench(site, client, "transactions", "--seconds", 1)
+    assert found["count"] > 0
+    assert len(site.consume("bench")) == 10 * found["count"]
+
+
+def test_a_task_that_does_not_exist_is_refused(site):
+    done = site.command("bench", "log", "fly", check=False)
+    assert done.returncode == 64 and "produce, consume, latency, transactions" in done.stderr
+
+
+def test_the_script_makes_its_table(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/bench_log.py", "--repeats", "1", "--records", "24000", "--seconds", "1", "--directory", tmp_path,
+         "--json", tmp_path / "figures.json"],
+        capture_output=True, text=True, timeout=300, env={"MILLRACE_BINARY": str(BINARY), "PATH": "/usr/bin:/bin"})
+    assert done.returncode == 0, done.stderr
+    for figure in ("produce lean, records/s", "consume librdkafka, records/s", "memory, idle, MiB", "start to first byte, empty, ms"):
+        assert figure in done.stdout
+    assert len(json.loads((tmp_path / "figures.json").read_text())["runs"]) == 1

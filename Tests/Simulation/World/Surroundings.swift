@@ -1,0 +1,47 @@
+import Foundation
+import KafkaClient
+import Runtime
+
+/// The simulated world as one instance sees it.
+final class SimulatedSurroundings: Surroundings, @unchecked Sendable {
+    private unowned let instance: Instance
+    let clock: RuntimeClock
+    let files: any FileStore
+    let hasThreads = false
+
+    private static let origin = ContinuousClock.now
+
+    init(_ instance: Instance) {
+        self.instance = instance
+        files = SimulatedFiles(instance)
+        clock = RuntimeClock(
+            now: { [unowned instance] in SimulatedSurroundings.origin + .microseconds(instance.now) },
+            wall: { [unowned instance] in 1.7e9 + Double(instance.wall) / 1e6 })
+    }
+
+    func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer { SimulatedConsumer(instance) }
+
+    func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer { SimulatedProducer(instance) }
+
+    func makeAdministrator(_ context: JobContext) throws(ConfigurationError) -> any TopicAdministrator {
+        SimulatedAdministrator(partitions: Int32(instance.world.schedule.records.count))
+    }
+
+    func makeDeltaID() -> UInt64 { instance.isDead ? 1 : instance.world.makeID() }
+
+    func pause(_ duration: Duration, _ requests: JobRequests) -> Bool {
+        if requests.isStopRequested { return false }
+        instance.world.advance(100_000)
+        return true
+    }
+}
+
+final class SimulatedAdministrator: TopicAdministrator {
+    private let partitions: Int32
+
+    init(partitions: Int32) { self.partitions = partitions }
+
+    func ensure(_ topic: NewTopic, timeout: Duration) throws(AdminError) -> Int32 { 1 }
+
+    func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32? { partitions }
+}
