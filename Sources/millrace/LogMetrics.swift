@@ -28,6 +28,8 @@ struct LogMetrics {
         set("millrace_log_connections_accepted_total", "Connections made.", Double(now.connectionsAccepted))
         set("millrace_log_connections_refused_total", "Connections refused since too many were open.", Double(now.connectionsRefused))
         set("millrace_log_malformed_requests_total", "Requests that closed their connection.", Double(now.malformedRequests))
+        set("millrace_log_denied_requests_total", "Requests that the allow list denied, whole or in part.", Double(now.deniedRequests))
+        set("millrace_log_failed_authentications_total", "Logins and TLS handshakes that failed.", Double(now.failedAuthentications))
         set("millrace_log_open_transactions", "Transactions under way.", Double(now.openTransactions))
         set("millrace_log_requests_total", "Requests.", now.requests.map { (labels: ["api": $0.key], value: Double($0.value)) })
         set("millrace_log_groups", "Consumer groups.", now.groupsByState.map { (labels: ["state": $0.key], value: Double($0.value)) })
@@ -39,14 +41,14 @@ struct LogMetrics {
 
     private func showTopics(_ topics: [(key: String, value: LogStatistics.Topic)]) {
         func set(_ name: String, _ help: String, _ value: (LogStatistics.Topic) -> Double) {
-            self.set("millrace_log_topic_\(name)", help, topics.map { (labels: ["topic": $0.key], value: value($0.value)) })
+            self.set(name, help, topics.map { (labels: ["topic": $0.key], value: value($0.value)) })
         }
-        set("bytes_in_total", "Bytes of record batches appended.") { Double($0.bytesIn) }
-        set("bytes_out_total", "Bytes of record batches sent.") { Double($0.bytesOut) }
-        set("records_in_total", "Records appended.") { Double($0.recordsIn) }
-        set("records_out_total", "Records in the batches sent.") { Double($0.recordsOut) }
-        set("partitions", "Partitions.") { Double($0.partitions) }
-        set("bytes", "Bytes on disk.") { Double($0.logBytes) }
+        set("millrace_log_topic_bytes_in_total", "Bytes of record batches appended.") { Double($0.bytesIn) }
+        set("millrace_log_topic_bytes_out_total", "Bytes of record batches sent.") { Double($0.bytesOut) }
+        set("millrace_log_topic_records_in_total", "Records appended.") { Double($0.recordsIn) }
+        set("millrace_log_topic_records_out_total", "Records in the batches sent.") { Double($0.recordsOut) }
+        set("millrace_log_topic_partitions", "Partitions.") { Double($0.partitions) }
+        set("millrace_log_topic_bytes", "Bytes on disk.") { Double($0.logBytes) }
     }
 
     private func set(_ name: String, _ help: String, _ value: Double) {
