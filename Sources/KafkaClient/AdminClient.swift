@@ -35,7 +35,7 @@ package struct AdminError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// Makes, lists and deletes topics. Never creates a topic by asking for it.
+/// Makes, lists and deletes topics, and deletes records. Never creates a topic by asking for it.
 package final class AdminClient: Sendable {
     private let client: ClientHandle
 
@@ -55,8 +55,10 @@ package final class AdminClient: Sendable {
         for topic in topics { requests.append(try request(topic)) }
         try perform("create topic", RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout) { options, queue in
             rd_kafka_CreateTopics(client.pointer, &requests, requests.count, options, queue)
-        } results: { event, count in
-            rd_kafka_event_CreateTopics_result(event).flatMap { rd_kafka_CreateTopics_result_topics($0, &count) }
+        } failures: { event in
+            var count = 0
+            let answers = rd_kafka_event_CreateTopics_result(event).flatMap { rd_kafka_CreateTopics_result_topics($0, &count) }
+            return Self.failures("create topic", answers, count)
         }
     }
 
@@ -111,8 +113,32 @@ package final class AdminClient: Sendable {
         defer { for request in requests { rd_kafka_DeleteTopic_destroy(request) } }
         try perform("delete topic", RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout) { options, queue in
             rd_kafka_DeleteTopics(client.pointer, &requests, requests.count, options, queue)
-        } results: { event, count in
-            rd_kafka_event_DeleteTopics_result(event).flatMap { rd_kafka_DeleteTopics_result_topics($0, &count) }
+        } failures: { event in
+            var count = 0
+            let answers = rd_kafka_event_DeleteTopics_result(event).flatMap { rd_kafka_DeleteTopics_result_topics($0, &count) }
+            return Self.failures("delete topic", answers, count)
+        }
+    }
+
+    /// Deletes the records below an offset, for each partition. Offsets beyond the high watermark are an error of their topic.
+    package func deleteRecords(before offsets: [TopicPartition: Int64], timeout: Duration) throws(AdminError) {
+        if offsets.isEmpty { return }
+        let list = PartitionList(capacity: offsets.count)
+        for (partition, offset) in offsets { list.add(partition, offset: offset) }
+        var request = rd_kafka_DeleteRecords_new(list.pointer)
+        defer { rd_kafka_DeleteRecords_destroy(request) }
+        let operation = "delete records of"
+        try perform(operation, RD_KAFKA_ADMIN_OP_DELETERECORDS, timeout) { options, queue in
+            rd_kafka_DeleteRecords(client.pointer, &request, 1, options, queue)
+        } failures: { event in
+            guard let answer = rd_kafka_event_DeleteRecords_result(event).flatMap({ rd_kafka_DeleteRecords_result_offsets($0) }) else { return [:] }
+            var failures: [String: KafkaClientError] = [:]
+            for element in UnsafeBufferPointer(start: answer.pointee.elems, count: Int(answer.pointee.cnt))
+            where element.err != RD_KAFKA_RESP_ERR_NO_ERROR {
+                let topic = String(cString: element.topic)
+                failures[topic] = KafkaClientError("\(operation) \(topic)/\(element.partition)", element.err)
+            }
+            return failures
         }
     }
 
@@ -139,7 +165,7 @@ package final class AdminClient: Sendable {
     private func perform(
         _ verb: String, _ kind: rd_kafka_admin_op_t, _ timeout: Duration,
         request: (_ options: OpaquePointer?, _ queue: OpaquePointer) -> Void,
-        results: (_ event: OpaquePointer, _ count: inout Int) -> UnsafeMutablePointer<OpaquePointer?>?
+        failures: (_ event: OpaquePointer) -> [String: KafkaClientError]
     ) throws(AdminError) {
         guard let pointer = rd_kafka_queue_new(client.pointer) else {
             throw AdminError(request: KafkaClientError(verb, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE))
@@ -162,8 +188,13 @@ package final class AdminClient: Sendable {
             throw AdminError(
                 request: KafkaClientError(verb, code, text: String(cString: rd_kafka_event_error_string(event))))
         }
-        var count = 0
-        let answers = results(event, &count)
+        let failures = failures(event)
+        if !failures.isEmpty { throw AdminError(topics: failures) }
+    }
+
+    private static func failures(
+        _ verb: String, _ answers: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int
+    ) -> [String: KafkaClientError] {
         var failures: [String: KafkaClientError] = [:]
         for index in 0..<count {
             guard let answer = answers?[index] else { continue }
@@ -173,6 +204,6 @@ package final class AdminClient: Sendable {
             failures[name] = KafkaClientError(
                 "\(verb) '\(name)'", code, text: rd_kafka_topic_result_error_string(answer).map { String(cString: $0) })
         }
-        if !failures.isEmpty { throw AdminError(topics: failures) }
+        return failures
     }
 }

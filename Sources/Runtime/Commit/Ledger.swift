@@ -42,6 +42,15 @@ package struct Ledger: Equatable, Sendable {
 
     package var isBalanced: Bool { consumed == aggregated + filtered + duplicate + deadLettered }
 
+    /// What a task below a shuffle adds to the job's: its records were counted above, as passed on, and now get the fate that they have
+    /// in the end.
+    var belowShuffle: Ledger {
+        var ledger = self
+        ledger.consumed = 0
+        ledger.aggregated -= consumed
+        return ledger
+    }
+
     package static func += (left: inout Ledger, right: Ledger) {
         left.consumed += right.consumed
         left.aggregated += right.aggregated

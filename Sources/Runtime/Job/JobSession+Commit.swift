@@ -127,7 +127,7 @@ extension JobSession {
         header.positions = [
             .init(topic: content.partition.topic, partition: content.partition.partition, offset: content.position)
         ]
-        header.watermarks = [content.partition.topic: content.watermark]
+        header.watermarks = content.watermarks
         header.counts.consumed = Int64(content.ledger.consumed)
         header.counts.aggregated = Int64(content.ledger.aggregated)
         header.counts.filtered = Int64(content.ledger.filtered)
@@ -208,8 +208,9 @@ extension JobSession {
             owned[id]?.chain.append(task.delta, bytes: task.deltaBytes)
             context.metrics.deltaBytes.add(task.deltaBytes)
             context.metrics.add(content.ledger, topic: content.partition.topic, partition: content.partition.partition)
-            ledger += content.ledger
-            for output in content.outputs { produced[output.topic, default: 0] += output.records.count }
+            owned[id]?.committed = content.position
+            ledger += plan.source(named: id.source)?.shuffle == nil ? content.ledger : content.ledger.belowShuffle
+            for output in content.outputs where partitions[output.topic] == nil { produced[output.topic, default: 0] += output.records.count }
             for rows in content.rolled { produced[rows.sink, default: 0] += rows.rows }
             for age in content.ages {
                 context.metrics.latency.observe(max(0, wall - Double(age.timestampMilliseconds) / 1_000), times: age.records)
@@ -239,7 +240,7 @@ extension JobSession {
                     return .publishFailed("\(error)")
                 }
             }
-            if owned[id]?.hasLeftovers == true, let source = plan.sources.first(where: { $0.name == id.source }) {
+            if owned[id]?.hasLeftovers == true, let source = plan.source(named: id.source) {
                 owned[id]?.hasLeftovers = clean(id, source, upTo: epoch, keeping: [])
             }
         }

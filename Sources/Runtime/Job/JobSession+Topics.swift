@@ -6,18 +6,13 @@ extension JobSession {
     var outputTopics: [String] {
         plan.sinks.compactMap { sink in
             if case .kafka(let target) = sink.target { target.topic } else { nil }
-        } + [plan.deadLetter.topic]
+        } + plan.shuffles.map(\.topic) + [plan.deadLetter.topic]
     }
 
     /// Creates what is missing, so far as that is the job's to do.
     func prepareTopics() throws(RuntimeFailure) {
-        let admin: any TopicAdministrator
-        do throws(ConfigurationError) {
-            admin = try context.surroundings.makeAdministrator(context)
-        } catch {
-            throw RuntimeFailure(remedy: .fail, description: "\(error)")
-        }
-        for source in plan.sources {
+        let admin = try administrator()
+        for source in plan.sources where source.shuffle == nil {
             let partitions = try retrying("look up topic \(source.topic)") { () throws(AdminError) in
                 if self.settings.isEmbedded { return try admin.ensure(NewTopic(source.topic, partitions: -1), timeout: .seconds(10)) }
                 guard let partitions = try admin.describe(source.topic, timeout: .seconds(10)) else {
@@ -30,18 +25,31 @@ extension JobSession {
                 }
                 return partitions
             }
-            partitionCount += Int(partitions)
+            self.partitions[source.topic] = partitions
             if source.mustHaveOnePartition, partitions > 1 {
                 throw RuntimeFailure(
                     remedy: .fail,
                     description: "source `\(source.name)` names no `key`, and topic \(source.topic) has \(partitions) partitions: records of one "
-                        + "group could lie in several of them. Name the field that the topic is partitioned by")
+                        + "group could lie in several of them. Name the field that the topic is partitioned by, or bring them together with a `rekey`")
             }
         }
-        for topic in outputTopics {
+        for shuffle in plan.shuffles { try prepare(shuffle, admin) }
+        for topic in outputTopics where partitions[topic] == nil {
             _ = try retrying("create topic \(topic)") { () throws(AdminError) in
                 try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(10))
             }
+        }
+    }
+
+    func administrator() throws(RuntimeFailure) -> any TopicAdministrator {
+        if let admin { return admin }
+        do throws(ConfigurationError) {
+            let made = try context.surroundings.makeAdministrator(context)
+            // Only what a shuffle has carried is to be deleted now and then.
+            if !plan.shuffles.isEmpty { admin = made }
+            return made
+        } catch {
+            throw RuntimeFailure(remedy: .fail, description: "\(error)")
         }
     }
 }

@@ -22,6 +22,10 @@ package final class JobSession {
         /// Since when nothing is known of it: for idleness before the first record.
         var since: ContinuousClock.Instant
         var lastStableOffset: Int64?
+        /// Everything below has been read in committed epochs.
+        var committed: Int64
+        /// Of a shuffle's topic: everything below has been deleted.
+        var trimmed: Int64 = 0
         var isIdle = false
         /// Files of lives before this one are still to be deleted, once this one has committed beyond them.
         var hasLeftovers: Bool
@@ -61,11 +65,15 @@ package final class JobSession {
     /// End offsets of a bounded run; nil until they are known.
     var ends: [TopicPartition: Int64]?
     var starts: [TopicPartition: Int64] = [:]
-    /// Of all sources: the memory for state is theirs to share.
-    var partitionCount = 0
+    /// How many partitions each topic has that the job reads.
+    var partitions: [String: Int32] = [:]
+    /// Bounded runs: the sources of this many shuffles' depth are done.
+    var doneDepth = 0
+    var nextTrim: ContinuousClock.Instant
+    var admin: (any TopicAdministrator)?
     private var nextCommit: ContinuousClock.Instant
     private var nextLook: ContinuousClock.Instant
-    private var isStopping = false
+    var isStopping = false
     private var reachability = Reachability()
 
     package init(_ context: JobContext) throws(RuntimeFailure) {
@@ -78,6 +86,7 @@ package final class JobSession {
         let now = clock.now()
         epochStart = now
         nextLook = now
+        nextTrim = now + Self.trimInterval
         nextCommit = now + .microseconds(context.settings.interval)
         do throws(ConfigurationError) {
             consumer = try context.surroundings.makeConsumer(context)
@@ -161,6 +170,7 @@ package final class JobSession {
             adoptIdleWatermarks()
             flushWhatWantsIt()
             report()
+            trimShufflesIfDue()
             reachability.look(consumer, plan.sources[0].topic, context.board, clock.now())
             try endIfDone()
         }
@@ -203,7 +213,7 @@ package final class JobSession {
     }
 
     /// A question to Kafka without which the session cannot go on.
-    private func asking<Answer>(_ question: () throws(KafkaClientError) -> Answer) throws(RuntimeFailure) -> Answer {
+    func asking<Answer>(_ question: () throws(KafkaClientError) -> Answer) throws(RuntimeFailure) -> Answer {
         do throws(KafkaClientError) {
             return try question()
         } catch {
@@ -292,7 +302,7 @@ package final class JobSession {
             let position = recovered.task.progress.position
             owned[id] = Owned(
                 partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
-                start: position, since: clock.now(), hasLeftovers: recovered.hasLeftovers)
+                start: position, since: clock.now(), committed: position, hasLeftovers: recovered.hasLeftovers)
             machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
             starts[partition] = position
             recovered.task.end = ends?[partition]
@@ -338,38 +348,6 @@ package final class JobSession {
                 pause = min(pause * 2, .seconds(5))
             }
         }
-    }
-
-    /// The end offsets that a bounded run works up to, of all partitions of all sources.
-    private func findEnds() throws(RuntimeFailure) {
-        guard mode != .continuous, ends == nil else { return }
-        var found: [TopicPartition: Int64] = [:]
-        do throws(KafkaClientError) {
-            for source in plan.sources {
-                for number in 0..<(try consumer.partitionCount(of: source.topic, timeout: .seconds(10))) {
-                    let partition = TopicPartition(source.topic, number)
-                    found[partition] = try consumer.watermarks(of: partition, timeout: .seconds(10)).lastStableOffset
-                }
-            }
-        } catch {
-            throw RuntimeFailure(error)
-        }
-        ends = found
-    }
-
-    /// A bounded run is over when every partition of this instance has reached its end.
-    private func endIfDone() throws(RuntimeFailure) {
-        guard let ends, case .untilEnd(let flush) = mode, !isStopping, !owned.isEmpty else { return }
-        let mine = owned.values.map(\.partition)
-        guard mine.count == ends.count else { return }
-        guard owned.values.allSatisfy({ $0.progress.position >= ends[$0.partition] ?? 0 }) else { return }
-        if flush {
-            try drive(.due)
-            for worker in workers { worker.send(.closeWindows) }
-        }
-        isStopping = true
-        rollsAll = true
-        try drive(.stop)
     }
 
     /// Ends threads and clients, whatever state they are in.

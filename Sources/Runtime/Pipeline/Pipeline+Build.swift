@@ -12,9 +12,10 @@ extension Pipeline {
     ///   - registry: knows what the task's last delta said of its state; gets the components of this pipeline.
     ///   - directory: of the home.
     ///   - memory: bytes for the state of this task.
+    ///   - partitions: of every topic that the job reads.
     static func build(
         _ plan: JobPlan, source: Int, registry: inout StateRegistry, directory: String, task: TaskID, memory: Int,
-        cache: HomeCache
+        cache: HomeCache, partitions: [String: Int32]
     ) throws(StateError) -> (Pipeline, Home) {
         let mine = plan.transforms.indices.filter { plan.source(of: .transform($0)) == source }
         // The home has to know which tables have timers before it is opened.
@@ -28,6 +29,9 @@ extension Pipeline {
                 timed.append(.init(namespace: number, lateness: plan.lateness(of: .transform(index))))
             }
         }
+        let below = plan.sources[source].shuffle
+        var merging: Int?
+        if let below, case .partialWindows(let window) = plan.shuffles[below].content { merging = window }
         let home = Home(directory: directory, job: plan.name, task: task.name, timed: timed, cache: cache)
 
         var transforms: [Int: Node] = [:]
@@ -35,7 +39,7 @@ extension Pipeline {
         let share = memory / max(1, numbers.count)
         for index in mine {
             let transform = plan.transforms[index]
-            let node = try Self.node(transform, &registry, numbers[transform.name] ?? 0, home, memory: share)
+            let node = try Self.node(transform, &registry, numbers[transform.name] ?? 0, home, memory: share, delay: plan.closingDelay(of: index))
             transforms[index] = node
             nodes.append(node)
         }
@@ -48,7 +52,7 @@ extension Pipeline {
             }
         }
         for index in mine {
-            guard let node = transforms[index] else { continue }
+            guard let node = transforms[index], index != merging else { continue }
             connect(plan.transforms[index].from) { $0.nodes.append(node) }
         }
         var kafka: [KafkaOutput] = []
@@ -67,11 +71,52 @@ extension Pipeline {
                 parquet.append(output)
             }
         }
-        return (Pipeline(nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, memoryEach: share, home: home), home)
+        var shuffles: [ShuffleOutput] = []
+        for (number, shuffle) in plan.shuffles.enumerated() where plan.source(of: shuffle.from) == source {
+            func output(_ content: ShuffleOutput.Content) -> ShuffleOutput {
+                ShuffleOutput(
+                    shuffle, content, fingerprint: plan.blockFingerprint(of: number), partitions: Int(partitions[shuffle.topic] ?? 1),
+                    upstream: task.partition, upstreams: max(partitions[plan.sources[source].topic] ?? 1, task.partition + 1))
+            }
+            switch shuffle.content {
+            case .rows:
+                connect(shuffle.from) { $0.shuffles.append(shuffles.count) }
+                shuffles.append(
+                    output(
+                        .rows(
+                            RowBlocks(
+                                schema: shuffle.input, by: shuffle.by, salt: shuffle.salt, partitions: Int(partitions[shuffle.topic] ?? 1)))))
+            case .partialWindows(let index):
+                guard case .window(let window) = plan.transforms[index].operation else {
+                    preconditionFailure("windows are what a shuffle of partial windows is of")
+                }
+                let (op, extras) = Self.window(plan.transforms[index], window, .partial)
+                let node = Node(shuffle.name, .partialWindow(op, extras: extras, shuffle: shuffles.count))
+                nodes.append(node)
+                connect(shuffle.from) { $0.nodes.append(node) }
+                shuffles.append(output(.partialWindows(op)))
+            }
+        }
+        return (
+            Pipeline(
+                nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, shuffles: shuffles,
+                merged: merging.flatMap { transforms[$0] }, blockFingerprint: below.map { plan.blockFingerprint(of: $0) },
+                memoryEach: share, home: home),
+            home
+        )
+    }
+
+    /// Where a window's rows are folded.
+    private enum Place {
+        /// In one task, from its source's rows to the result.
+        case whole(WindowOperator.Namespaces, Home)
+        /// In the task that reads the rows, up to the shuffle.
+        case partial
     }
 
     private static func node(
-        _ plan: TransformPlan, _ registry: inout StateRegistry, _ namespace: UInt16, _ home: Home, memory: Int
+        _ plan: TransformPlan, _ registry: inout StateRegistry, _ namespace: UInt16, _ home: Home, memory: Int,
+        delay: Int64
     ) throws(StateError) -> Node {
         switch plan.operation {
         case .filter(let condition):
@@ -84,38 +129,54 @@ extension Pipeline {
             let op = Dedupe(input: plan.input, by: dedupe.columns, within: dedupe.within, remembered: remembered)
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .dedupe(op), namespace: namespace)
-        case .window(let window):
-            var input = plan.input
-            var extras: [TypedExpression] = []
-            /// A bare column is read where it is; anything else is computed into a column behind the input's.
-            func position(_ expression: TypedExpression) -> Int {
-                if let column = expression.columnReference { return column }
-                extras.append(expression)
-                // A name that no column of a job file can have.
-                input.fields.append(Field("\u{0}\(extras.count)", expression.type, isNullable: expression.isNullable))
-                return input.fields.count - 1
-            }
-            let aggregates = window.aggregates.map { name, call in
-                Dataflow.Aggregate(name, call.function, argument: call.argument.map(position), where: call.condition.map(position))
-            }
-            let kind: WindowDefinition.Kind =
-                switch window.kind {
-                case .session(let gap, let max): .session(gap: gap, max: max)
-                case .tumbling(let size): .tumbling(size: size)
-                }
-            let definition = WindowDefinition(
-                name: plan.name, input: input, groupBy: window.groupBy, kind: kind, allowedLateness: window.allowedLateness,
-                aggregates: aggregates)
-            // The plan calls an aggregate nullable that may be; the window knows which are. Names and types have to agree.
-            guard let op = WindowOperator(definition, .init(windows: namespace, sets: namespace + 1), home: home),
-                op.output.fields.map(\.name) == plan.output.fields.map(\.name),
-                op.output.fields.map(\.type) == plan.output.fields.map(\.type)
-            else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
+        case .window(var window):
+            window.allowedLateness += delay
+            let (op, extras) = Self.window(plan, window, .whole(.init(windows: namespace, sets: namespace + 1), home))
             // Two expressions of one type would otherwise pass for each other.
             let texts = window.aggregates.map { $0.call.text }.joined(separator: "; ")
             registry.register(plan.name, fingerprint: "\(op.fingerprint) of \(texts)", namespace: namespace)
             return Node(plan.name, .window(op, extras: extras), namespace: namespace)
         }
+    }
+
+    /// The operator of a window transform, and what is computed for it behind the columns of its input.
+    private static func window(
+        _ plan: TransformPlan, _ window: WindowPlan, _ place: Place
+    ) -> (WindowOperator, extras: [TypedExpression]) {
+        var input = plan.input
+        var extras: [TypedExpression] = []
+        /// A bare column is read where it is; anything else is computed into a column behind the input's.
+        func position(_ expression: TypedExpression) -> Int {
+            if let column = expression.columnReference { return column }
+            extras.append(expression)
+            // A name that no column of a job file can have.
+            input.fields.append(Field("\u{0}\(extras.count)", expression.type, isNullable: expression.isNullable))
+            return input.fields.count - 1
+        }
+        let aggregates = window.aggregates.map { name, call in
+            Dataflow.Aggregate(name, call.function, argument: call.argument.map(position), where: call.condition.map(position))
+        }
+        let kind: WindowDefinition.Kind =
+            switch window.kind {
+            case .session(let gap, let max): .session(gap: gap, max: max)
+            case .tumbling(let size): .tumbling(size: size)
+            }
+        var definition = WindowDefinition(
+            name: plan.name, input: input, groupBy: window.groupBy, kind: kind, allowedLateness: window.allowedLateness,
+            aggregates: aggregates)
+        let op: WindowOperator?
+        switch place {
+        case .whole(let namespaces, let home): op = WindowOperator(definition, namespaces, home: home)
+        case .partial:
+            definition.isPartial = true
+            op = WindowOperator(definition, .init(windows: 0, sets: 0))
+        }
+        // The plan calls an aggregate nullable that may be; the window knows which are. Names and types have to agree.
+        guard let op,
+            op.output.fields.map(\.name) == plan.output.fields.map(\.name),
+            op.output.fields.map(\.type) == plan.output.fields.map(\.type)
+        else { preconditionFailure("transform `\(plan.name)`: its plan promises other columns than the window gives") }
+        return (op, extras)
     }
 }
 
@@ -133,7 +194,23 @@ extension JobPlan {
     fileprivate func lateness(of stage: StagePlan) -> Int64 {
         guard case .transform(let index) = stage else { return 0 }
         let before = lateness(of: transforms[index].from)
-        if case .window(let window) = transforms[index].operation { return before + window.allowedLateness }
+        if case .window(let window) = transforms[index].operation { return before + window.allowedLateness + closingDelay(of: index) }
         return before
+    }
+
+    /// How much longer a window stays open for being below a shuffle, microseconds.
+    ///
+    /// The shuffle lets a row pass whose own session, [t, t + gap), is not over. A session that ended before may still touch it, up
+    /// to a gap later: closed only then, what becomes one session does not depend on which task was faster.
+    fileprivate func closingDelay(of transform: Int) -> Int64 {
+        guard case .window(let window) = transforms[transform].operation, case .session(let gap, _) = window.kind else { return 0 }
+        var stage = transforms[transform].from
+        while case .transform(let above) = stage {
+            // What a window puts out has an order of its own.
+            if case .window = transforms[above].operation { return 0 }
+            stage = transforms[above].from
+        }
+        guard case .source(let source) = stage, sources[source].shuffle != nil else { return 0 }
+        return gap
     }
 }

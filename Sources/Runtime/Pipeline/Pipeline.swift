@@ -16,6 +16,8 @@ final class Pipeline {
             case dedupe(Dedupe)
             /// `extras` are computed for the window and stand behind the columns of its input.
             case window(WindowOperator, extras: [TypedExpression])
+            /// The upper half of a window below a shuffle: folds rows into windows that the shuffle takes at the epoch's end.
+            case partialWindow(WindowOperator, extras: [TypedExpression], shuffle: Int)
         }
 
         let name: String
@@ -41,9 +43,10 @@ final class Pipeline {
     /// What reads a stage.
     struct Targets {
         var nodes: [Node] = []
-        /// Positions in `kafka` and `parquet`.
+        /// Positions in `kafka`, `parquet` and `shuffles`.
         var kafka: [Int] = []
         var parquet: [Int] = []
+        var shuffles: [Int] = []
     }
 
     /// In topological order.
@@ -51,7 +54,13 @@ final class Pipeline {
     private let source: Targets
     var kafka: [KafkaOutput]
     var parquet: [ParquetOutput]
+    var shuffles: [ShuffleOutput]
+    /// Where the source's records are windows that tasks above have begun: what combines them.
+    private let merged: Node?
     private var scratch = ExpressionScratch()
+
+    /// Below a shuffle: what its blocks have to be like.
+    let blockFingerprint: UInt64?
 
     /// Bytes of memory for each transform that keeps state.
     private let memoryEach: Int
@@ -61,11 +70,17 @@ final class Pipeline {
     private var lastFrozen = 0
     private var lastFlushed = 0
 
-    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], memoryEach: Int, home: Home) {
+    init(
+        nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
+        blockFingerprint: UInt64?, memoryEach: Int, home: Home
+    ) {
         self.nodes = nodes
         self.source = source
         self.kafka = kafka
         self.parquet = parquet
+        self.shuffles = shuffles
+        self.merged = merged
+        self.blockFingerprint = blockFingerprint
         self.memoryEach = memoryEach
         self.home = home
     }
@@ -76,6 +91,14 @@ final class Pipeline {
         _ batch: Batch, watermark: Int64, now: ContinuousClock.Instant, fates: inout RowFates, clock: inout StageClock
     ) throws(StateError) {
         try deliver(batch, to: source, watermark, now, &fates, isSource: true, &clock)
+    }
+
+    /// Combines a block of windows that a task above has begun with those that are open here. `push` then closes what is over.
+    func merge(_ block: UnsafeRawBufferPointer, clock: inout StageClock) throws(StateError) {
+        guard case .window(let window, _)? = merged?.operation else { preconditionFailure("the source's records are rows") }
+        clock.lap(.operators)
+        try window.merge(block)
+        clock.lap(.window)
     }
 
     /// Closes every open window, from the source to the sinks.
@@ -98,10 +121,12 @@ final class Pipeline {
         if !batch.selection.isEmpty {
             for index in targets.kafka { kafka[index].append(batch) }
             for index in targets.parquet { parquet[index].append(batch, now: now) }
+            for index in targets.shuffles { shuffles[index].append(batch, fates: &fates) }
             if isSource, !targets.kafka.isEmpty || !targets.parquet.isEmpty {
                 for row in batch.selection { fates.raise(Int(row), to: .aggregated) }
             }
         }
+        for index in targets.shuffles { shuffles[index].advance(to: watermark) }
         for node in targets.nodes { try run(node, batch, watermark, now, &fates, isSource: isSource, &clock) }
     }
 
@@ -122,12 +147,14 @@ final class Pipeline {
             try dedupe.process(&kept, fates: &fates)
             clock.lap(.dedupe)
             try deliver(kept, to: node.targets, watermark, now, &fates, isSource: isSource, &clock)
+        case .partialWindow(let window, let extras, let shuffle):
+            let input = input(of: window, extras, batch)
+            clock.lap(.operators)
+            try window.process(input, fates: &fates)
+            shuffles[shuffle].advance(to: watermark)
+            clock.lap(.window)
         case .window(let window, let extras):
-            var input = batch
-            if !extras.isEmpty {
-                input.schema = window.definition.input
-                for expression in extras { input.columns.append(expression.evaluate(batch, &scratch)) }
-            }
+            let input = input(of: window, extras, batch)
             clock.lap(.operators)
             try window.process(input, fates: &fates)
             var output = Batch(schema: window.output)
@@ -139,17 +166,25 @@ final class Pipeline {
         }
     }
 
-    /// Bytes of output that wait for the commit, and of rows that wait for their file.
-    var outputBytes: Int { kafka.reduce(0) { $0 + $1.size } }
+    private func input(of window: WindowOperator, _ extras: [TypedExpression], _ batch: Batch) -> Batch {
+        if extras.isEmpty { return batch }
+        var input = batch
+        input.schema = window.definition.input
+        for expression in extras { input.columns.append(expression.evaluate(batch, &scratch)) }
+        return input
+    }
+
+    /// Bytes of output that wait for the commit.
+    var outputBytes: Int { kafka.reduce(0) { $0 + $1.size } + shuffles.reduce(0) { $0 + $1.size } }
 
     /// Bytes of state in memory.
     var memory: Int {
-        var sum = parquet.reduce(0) { $0 + $1.size }
+        var sum = parquet.reduce(0) { $0 + $1.size } + shuffles.reduce(0) { $0 + $1.size }
         for node in nodes {
             switch node.operation {
             case .window(let window, _): sum += window.memory
             case .dedupe(let dedupe): sum += dedupe.remembered.memory
-            case .filter, .select: break
+            case .filter, .select, .partialWindow: break
             }
         }
         return sum
@@ -161,7 +196,7 @@ final class Pipeline {
             switch node.operation {
             case .window(let window, _): sum += window.keyCount
             case .dedupe(let dedupe): sum += dedupe.remembered.count
-            case .filter, .select: break
+            case .filter, .select, .partialWindow: break
             }
         }
         return sum
@@ -193,7 +228,7 @@ final class Pipeline {
             switch node.operation {
             case .window(let window, _): window.freeze(epoch: epoch, into: &changes)
             case .dedupe(let dedupe): dedupe.remembered.freeze(epoch: epoch, watermark: watermark, into: &changes)
-            case .filter, .select: break
+            case .filter, .select, .partialWindow: break
             }
         }
         lastFrozen = epoch
@@ -212,7 +247,7 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): window.flushed(upTo: epoch)
-            case .dedupe, .filter, .select: break
+            case .dedupe, .filter, .select, .partialWindow: break
             }
         }
         evict()
@@ -225,7 +260,7 @@ final class Pipeline {
             switch node.operation {
             case .window(let window, _): if !isHomeEmpty { try window.noteHomeIsNotEmpty() }
             case .dedupe(let dedupe): if !isHomeEmpty { try dedupe.remembered.load(from: home) }
-            case .filter, .select: break
+            case .filter, .select, .partialWindow: break
             }
         }
         for index in parquet.indices where !isHomeEmpty { try loadRows(index, now) }
@@ -253,7 +288,7 @@ final class Pipeline {
             case .window(let window, _): if try window.load(change, epoch: header.reference.epoch) { return }
             case .dedupe(let dedupe):
                 if change.namespace == node.namespace { return try dedupe.remembered.load(change) }
-            case .filter, .select: break
+            case .filter, .select, .partialWindow: break
             }
         }
         for index in parquet.indices where parquet[index].namespace == change.namespace {

@@ -122,7 +122,7 @@ extension JobSession {
         let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
-            metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)), clock: clock)
+            upstream: UpstreamWatermarks(header.watermarks, of: source.topic), metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)), clock: clock)
         return RecoveredTask(
             task: task, home: home,
             chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax),
@@ -211,10 +211,10 @@ extension JobSession {
             preconditionFailure("a task's source is one of the plan's")
         }
         // The group may give all of the partitions to this instance.
-        let share = settings.stateMemory / max(1, partitionCount)
+        let share = settings.stateMemory / max(1, partitions.values.reduce(0) { $0 + Int($1) })
         let (pipeline, home) = try Pipeline.build(
             plan, source: index, registry: &registry, directory: context.localDirectory(id), task: id, memory: share,
-            cache: context.homeCache)
+            cache: context.homeCache, partitions: partitions)
         if let conflict = registry.conflicts.first {
             throw StateError(
                 .foreign, "job \(plan.name)", "its state does not fit the job file: \(conflict)",

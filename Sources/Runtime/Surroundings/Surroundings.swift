@@ -76,4 +76,5 @@ package protocol EpochProducer: AnyObject, Sendable {
 package protocol TopicAdministrator: AnyObject, Sendable {
     func ensure(_ topic: NewTopic, timeout: Duration) throws(AdminError) -> Int32
     func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32?
+    func deleteRecords(before offsets: [TopicPartition: Int64], timeout: Duration) throws(AdminError)
 }

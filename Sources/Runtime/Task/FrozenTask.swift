@@ -8,7 +8,8 @@ struct FrozenTask: Sendable {
     var partition: TopicPartition
     /// The next offset to read.
     var position: Int64
-    var watermark: Int64
+    /// By topic, the task's own; and those of the tasks above a shuffle (`UpstreamWatermarks`).
+    var watermarks: [String: Int64]
     var ledger: Ledger
     var changes: ChangeSet
     /// Outputs by topic, in the order of the sinks.

@@ -6,7 +6,8 @@ import KafkaClient
 import State
 
 /// The work for one partition of one source: decodes its records, takes them through the job's transforms, keeps their
-/// state, and says what became of each. Built by the job's thread, then touched by one worker only.
+/// state, and says what became of each. Built by the job's thread, then touched by one worker only. What is particular to the
+/// records of a shuffle is in `Task+Shuffle`.
 final class Task {
     let id: TaskID
     let partition: TopicPartition
@@ -15,21 +16,24 @@ final class Task {
     var end: Int64?
 
     private let job: String
-    private let source: SourcePlan
-    private let decoder: JSONDecoder
-    private let pipeline: Pipeline
+    let source: SourcePlan
+    /// Nil below a shuffle.
+    private let decoder: JSONDecoder?
+    let pipeline: Pipeline
     private let registry: StateRegistry
     private let metrics: TaskMetrics
     private let clock: RuntimeClock
 
-    private var batch: Batch
+    var batch: Batch
     private var payloads: [UnsafeRawBufferPointer] = []
     private var failures: [DecodeFailure] = []
     private var fates = RowFates()
 
-    private var watermark: Int64
+    var watermark: Int64
+    /// Below a shuffle: how far the tasks above are.
+    var upstream: UpstreamWatermarks
     private var position: Int64
-    private var ledger = Ledger()
+    var ledger = Ledger()
     private var deadLetters: [DeadLetter] = []
     private var deadLetterBytes = 0
     private var ages: [(timestampMilliseconds: Int64, records: Int)] = []
@@ -38,7 +42,7 @@ final class Task {
 
     init(
         id: TaskID, plan: JobPlan, source: SourcePlan, pipeline: Pipeline, registry: StateRegistry, position: Int64,
-        watermark: Int64, metrics: TaskMetrics, clock: RuntimeClock
+        watermark: Int64, upstream: UpstreamWatermarks = UpstreamWatermarks(), metrics: TaskMetrics, clock: RuntimeClock
     ) {
         self.id = id
         self.partition = TopicPartition(source.topic, id.partition)
@@ -48,14 +52,18 @@ final class Task {
         self.registry = registry
         self.position = position
         self.watermark = watermark
+        self.upstream = upstream
         self.metrics = metrics
         self.clock = clock
         progress = TaskProgress(position: position, watermark: watermark)
-        decoder = JSONDecoder(
-            fields: source.fields.map {
-                DecodedField(
-                    Field($0.name, $0.type, isNullable: $0.isNullable), path: $0.path, timestampForm: .init($0.timestampForm))
-            })
+        decoder =
+            source.shuffle != nil
+            ? nil
+            : JSONDecoder(
+                fields: source.fields.map {
+                    DecodedField(
+                        Field($0.name, $0.type, isNullable: $0.isNullable), path: $0.path, timestampForm: .init($0.timestampForm))
+                })
         batch = Batch(schema: source.schema)
     }
 
@@ -78,23 +86,14 @@ final class Task {
         let waiting = pipeline.outputBytes + deadLetterBytes
         let now = self.clock.now()
         var clock = StageClock(metrics)
-        var bytes = 0
-        payloads.removeAll(keepingCapacity: true)
-        for index in run.indexes {
-            let message = messages[index]
-            // Kafka's null value is a payload without a base address.
-            let payload = message.payload ?? UnsafeRawBufferPointer(start: nil, count: 0)
-            payloads.append(payload)
-            bytes += payload.count
+        let bytes = run.indexes.reduce(0) { $0 + (messages[$1].payload?.count ?? 0) }
+        if let decoder {
+            decode(decoder, run, messages)
+            checkKeysAndTimes(run, messages)
+            clock.lap(.decode)
+        } else {
+            try take(run, messages, &clock)
         }
-        failures.removeAll(keepingCapacity: true)
-        payloads.withUnsafeBufferPointer { decoder.decode($0, into: &batch, failures: &failures) }
-        ledger.consumed += run.indexes.count
-        for failure in failures {
-            putAside(failure.row, .init(failure.reason), failure.detail, run, messages)
-        }
-        checkKeysAndTimes(run, messages)
-        clock.lap(.decode)
 
         fates.reset(rowCount: batch.rowCount)
         do throws(StateError) {
@@ -111,6 +110,20 @@ final class Task {
         hasChanged = true
         note(run, messages, now)
         return bytes + pipeline.outputBytes + deadLetterBytes - waiting
+    }
+
+    private func decode(_ decoder: JSONDecoder, _ run: MessageRun, _ messages: borrowing MessageBatch) {
+        payloads.removeAll(keepingCapacity: true)
+        for index in run.indexes {
+            // Kafka's null value is a payload without a base address.
+            payloads.append(messages[index].payload ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        failures.removeAll(keepingCapacity: true)
+        payloads.withUnsafeBufferPointer { decoder.decode($0, into: &batch, failures: &failures) }
+        ledger.consumed += run.indexes.count
+        for failure in failures {
+            putAside(failure.row, .init(failure.reason), failure.detail, run, messages)
+        }
     }
 
     /// Looks at every decoded record's key and event time, advances the watermark record by record, and takes out of the
@@ -188,7 +201,7 @@ final class Task {
         }
     }
 
-    private func putAside(
+    func putAside(
         _ row: Int, _ reason: DeadLetterReason, _ detail: String, _ run: MessageRun, _ messages: borrowing MessageBatch
     ) {
         let letter = DeadLetter(
@@ -273,8 +286,13 @@ final class Task {
             let records = pipeline.kafka[index].take()
             if records.count > 0 { outputs.append((pipeline.kafka[index].topic, records)) }
         }
+        for index in pipeline.shuffles.indices {
+            let records = pipeline.shuffles[index].take()
+            if records.count > 0 { outputs.append((pipeline.shuffles[index].topic, records)) }
+        }
         let frozen = FrozenTask(
-            task: id, epoch: epoch, partition: partition, position: position, watermark: watermark, ledger: ledger,
+            task: id, epoch: epoch, partition: partition, position: position,
+            watermarks: upstream.entries(of: partition.topic).merging([partition.topic: watermark]) { $1 }, ledger: ledger,
             changes: changes, outputs: outputs, deadLetters: deadLetters, rolled: rolled, ages: ages, extras: registry.extras,
             isReleased: isReleased)
         metrics.stateBytes.set(Double(pipeline.memory))

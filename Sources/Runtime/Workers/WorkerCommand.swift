@@ -12,8 +12,8 @@ enum WorkerCommand: Sendable {
     case advance(TaskID, watermark: Int64)
     /// The partition is read from this offset on: the one that was wanted is no longer there.
     case resume(TaskID, at: Int64)
-    /// Closes every open window, as if time went on for ever: the end of a bounded run.
-    case closeWindows
+    /// Closes every open window of the tasks of these sources, as if time went on for ever: the end of a bounded run.
+    case closeWindows(sources: Set<String>)
     /// Forgets these tasks, and says so: what they did since the last commit is somebody else's to do again, and their local state
     /// may be opened anew.
     case drop(Set<TaskID>, reply: Mailbox<Int>)

@@ -68,8 +68,8 @@ package final class WorkerTurns {
                 do throws(RuntimeFailure) { try task(id)?.advance(to: watermark) } catch { fail(error) }
             case .resume(let id, let position):
                 task(id)?.resume(at: position)
-            case .closeWindows:
-                for task in tasks.values {
+            case .closeWindows(let sources):
+                for task in tasks.values where sources.contains(task.id.source) {
                     do throws(RuntimeFailure) { try task.closeWindows() } catch { fail(error) }
                 }
             }

@@ -44,4 +44,6 @@ final class SimulatedAdministrator: TopicAdministrator {
     func ensure(_ topic: NewTopic, timeout: Duration) throws(AdminError) -> Int32 { 1 }
 
     func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32? { partitions }
+
+    func deleteRecords(before offsets: [TopicPartition: Int64], timeout: Duration) throws(AdminError) {}
 }
