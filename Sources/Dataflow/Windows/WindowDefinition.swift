@@ -24,9 +24,14 @@ package struct WindowDefinition: Sendable {
     /// Microseconds, taken off every watermark.
     package var allowedLateness: Int64
     package var aggregates: [Aggregate]
+    /// Folds what is here of each key, above a shuffle: its windows do not close, but are taken (`takePartials`) and
+    /// combined below. A row is late by its own window alone, [t, t + gap) or the tumbling window of t: late when that
+    /// ends at or before the row's watermark. A session has no `max`.
+    package var isPartial: Bool
 
     package init(
-        name: String, input: Schema, groupBy: [Int], kind: Kind, allowedLateness: Int64 = 0, aggregates: [Aggregate]
+        name: String, input: Schema, groupBy: [Int], kind: Kind, allowedLateness: Int64 = 0, aggregates: [Aggregate],
+        isPartial: Bool = false
     ) {
         self.name = name
         self.input = input
@@ -34,6 +39,7 @@ package struct WindowDefinition: Sendable {
         self.kind = kind
         self.allowedLateness = allowedLateness
         self.aggregates = aggregates
+        self.isPartial = isPartial
     }
 
     /// What comes out: the group-by columns, `window_start`, `window_end`, the aggregates. nil if an aggregate does not
