@@ -4,7 +4,8 @@ extension JobPlan {
         for transform in transforms {
             let source = source(of: transform.from)
             switch transform.operation {
-            case .window, .dedupe: if sources[source].key == nil { sources[source].mustHaveOnePartition = true }
+            case .window, .dedupe:
+                if sources[source].key == nil, sources[source].shuffle == nil { sources[source].mustHaveOnePartition = true }
             case .filter, .select: break
             }
         }

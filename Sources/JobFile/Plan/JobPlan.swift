@@ -6,22 +6,26 @@ package struct JobPlan: Sendable {
     /// Also the consumer group. 1 to 100 of `A-Z a-z 0-9 . _ -`, so that it is a group, topic and file name.
     package var name: String
     package var kafka: KafkaPlan
-    /// In the order of the file; at least one. No two read one topic.
+    /// Those of the file in its order, at least one, then one of each shuffle, in the order of `shuffles`. No two read one topic.
     package var sources: [SourcePlan]
     /// In topological order: an input stands before what reads it, otherwise as in the file.
+    /// A `rekey` is none of them: what reads it reads the internal source of its shuffle.
     package var transforms: [TransformPlan]
+    /// What is upstream stands first.
+    package var shuffles: [ShufflePlan]
     /// In the order of the file; at least one.
     package var sinks: [SinkPlan]
     package var deadLetter: DeadLetterPlan
 
     package init(
         name: String, kafka: KafkaPlan, sources: [SourcePlan], transforms: [TransformPlan], sinks: [SinkPlan],
-        deadLetter: DeadLetterPlan
+        deadLetter: DeadLetterPlan, shuffles: [ShufflePlan] = []
     ) {
         self.name = name
         self.kafka = kafka
         self.sources = sources
         self.transforms = transforms
+        self.shuffles = shuffles
         self.sinks = sinks
         self.deadLetter = deadLetter
     }
@@ -83,7 +87,7 @@ extension JobPlan {
         }
     }
 
-    /// The source whose records reach `stage`: a stage has one.
+    /// The source whose records reach `stage` without a shuffle between, so that of its tasks: a stage has one.
     package func source(of stage: StagePlan) -> Int {
         switch stage {
         case .source(let index): index

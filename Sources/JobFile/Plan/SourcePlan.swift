@@ -1,6 +1,6 @@
 import Batch
 
-/// One topic, and what is read from its records.
+/// One topic, and what is read from its records: of the job file, or the internal topic of a shuffle.
 package struct SourcePlan: Sendable {
     package var name: String
     package var topic: String
@@ -17,10 +17,12 @@ package struct SourcePlan: Sendable {
     /// A window or a dedupe reads a source without key: with more than one partition its results would be wrong,
     /// so the runtime refuses a topic that has more.
     package var mustHaveOnePartition: Bool
+    /// Position in `JobPlan.shuffles` of what it reads; nil for a source of the job file.
+    package var shuffle: Int?
 
     package init(
         name: String, topic: String, format: RecordFormat, key: Int?, fields: [SourceField], eventTime: EventTimePlan,
-        start: StartPosition, onOffsetOutOfRange: OffsetOutOfRange, mustHaveOnePartition: Bool
+        start: StartPosition, onOffsetOutOfRange: OffsetOutOfRange, mustHaveOnePartition: Bool, shuffle: Int? = nil
     ) {
         self.name = name
         self.topic = topic
@@ -31,6 +33,7 @@ package struct SourcePlan: Sendable {
         self.start = start
         self.onOffsetOutOfRange = onOffsetOutOfRange
         self.mustHaveOnePartition = mustHaveOnePartition
+        self.shuffle = shuffle
     }
 
     /// The columns that the source's batches have, in the order of `fields`.

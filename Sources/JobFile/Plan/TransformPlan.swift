@@ -1,7 +1,8 @@
 import Batch
 import Expression
 
-/// One step from batches to batches.
+/// One step from batches to batches. A window that reads the internal source of a shuffle with partial windows is folded above
+/// the shuffle and combined below it.
 package struct TransformPlan: Sendable {
     package var name: String
     package var from: StagePlan
@@ -42,7 +43,8 @@ package struct DedupePlan: Hashable, Sendable {
 
 /// Folds the rows of a key into windows. Output: the group-by columns, `window_start`, `window_end`, the aggregates.
 package struct WindowPlan: Sendable {
-    /// Positions in the input, in the order of the file; at least one, among them the source's key if it has one.
+    /// Positions in the input, in the order of the file; at least one. The rows of a group are in one partition: where those of
+    /// the file's input are not, there is a shuffle.
     package var groupBy: [Int]
     package var kind: WindowKind
     /// Microseconds, 0 or more.

@@ -33,16 +33,19 @@ struct JobFileReader {
         let kafka = section.required("kafka").flatMap { self.kafka($0) }
         let sources = section.required("sources").map { self.sources($0) } ?? []
         let nodes = section["transforms"].map { self.transforms($0, sources) } ?? []
-        let transforms = self.transforms(nodes)
+        var shuffles = ShuffleList(job: name, sourceCount: sources.count)
+        let transforms = self.transforms(nodes, &shuffles)
         let sinks = section.required("sinks").map { self.sinks($0) } ?? []
         let deadLetter = section["dead_letter"].flatMap { self.deadLetter($0) }
         checkTopics(sources, sinks, deadLetter ?? section.entry("job").flatMap { entry in name.map { ("\($0).dead-letter", entry.value) } })
         checkPaths(sinks)
+        if name != nil { checkShuffles(shuffles.plans, sources, sinks, deadLetter) }
         if section["sources"] != nil, section["sinks"] != nil { checkUse(sources, nodes) }
         guard diagnostics.isEmpty, let name, let kafka else { return nil }
         var plan = JobPlan(
             name: name, kafka: kafka, sources: sources.compactMap(\.plan), transforms: transforms, sinks: sinks.compactMap(\.plan),
-            deadLetter: DeadLetterPlan(topic: deadLetter?.name ?? "\(name).dead-letter"))
+            deadLetter: DeadLetterPlan(topic: deadLetter?.name ?? "\(name).dead-letter"), shuffles: shuffles.plans)
+        plan.sources += shuffles.plans.enumerated().map { $0.element.source(position: $0.offset) }
         plan.noteSinglePartitions()
         return plan
     }
@@ -117,7 +120,7 @@ struct JobFileReader {
         return (name, node)
     }
 
-    private mutating func transforms(_ nodes: [StageGraph.Node]) -> [TransformPlan] {
+    private mutating func transforms(_ nodes: [StageGraph.Node], _ shuffles: inout ShuffleList) -> [TransformPlan] {
         let names = Set(nodes.map(\.name)).union(stages.keys)
         for node in nodes {
             if let from = node.from, !names.contains(from.name) { reportUnknown(from, names) }
@@ -127,18 +130,22 @@ struct JobFileReader {
         // A transform with the name of a source, which has been reported, is read by nothing.
         let (order, hasCycle) = StageGraph.order(nodes, sources: Set(stages.keys), diagnostics)
         if hasCycle { hasUnknownInput = true }
-        for (position, index) in order.enumerated() {
+        for index in order {
             let node = nodes[index]
+            // Where something before has errors it is not the right one, but there is no plan then.
+            let position = plans.count
             guard let section = node.section, let input = node.from.flatMap({ stages[$0.name] }) else {
                 // Checks what can be checked without knowing the input.
-                if let section = node.section { _ = reader.read(section, position: position, .broken(.source(0))) }
+                if let section = node.section { _ = reader.read(node.name, section, position: position, .broken(.source(0)), &shuffles) }
                 stages[node.name] = stages[node.name] ?? .broken(.transform(position))
                 continue
             }
-            let (operation, output) = reader.read(section, position: position, input)
-            stages[node.name] = stages[node.name] ?? output
-            guard let operation else { continue }
-            plans.append(TransformPlan(name: node.name, from: input.plan, input: input.schema, output: output.schema, operation: operation))
+            let result = reader.read(node.name, section, position: position, input, &shuffles)
+            stages[node.name] = stages[node.name] ?? result.output
+            guard let operation = result.operation else { continue }
+            plans.append(
+                TransformPlan(
+                    name: node.name, from: result.input.plan, input: result.input.schema, output: result.output.schema, operation: operation))
         }
         for node in nodes where stages[node.name] == nil { stages[node.name] = .broken(.transform(0)) }
         return plans
@@ -212,6 +219,22 @@ struct JobFileReader {
                 deadLetter.node, "the dead letters go to `\(deadLetter.name)`, which the source `\(source)` reads: a loop without end")
         } else if let sink = written[deadLetter.name] {
             diagnostics.report(deadLetter.node, "the dead letters and the sink `\(sink)` both go to topic `\(deadLetter.name)`")
+        }
+    }
+
+    /// The topics of shuffles are the job's own.
+    private func checkShuffles(
+        _ shuffles: [ShufflePlan], _ sources: [SourceReader.Result],
+        _ sinks: [(name: String, result: SinkReader.Result, plan: SinkPlan?)], _ deadLetter: (name: String, node: YAMLNode)?
+    ) {
+        let uses =
+            sources.map { ("the source `\($0.name)` reads", $0.topic) }
+            + sinks.map { ("the sink `\($0.name)` writes to", $0.result.topic) } + [("the dead letters go to", deadLetter)]
+        for shuffle in shuffles {
+            for case (let use, let topic?) in uses where topic.name == shuffle.topic {
+                diagnostics.report(
+                    topic.node, "\(use) `\(topic.name)`, the topic of the shuffle `\(shuffle.name)`, which nothing else may use")
+            }
         }
     }
 

@@ -31,12 +31,9 @@ struct SourceReader {
         let (fields, broken) = section.required("fields").map { self.fields($0) } ?? ([], nil)
         var stage = Stage(
             plan: .source(position), schema: Schema(fields.map { Field($0.name, $0.type, isNullable: $0.isNullable) }),
-            broken: broken ?? [], isBroken: broken == nil, source: position, sourceName: entry.key)
+            broken: broken ?? [], isBroken: broken == nil)
         let key = section["key"].flatMap { self.key($0, stage) }
-        if let key {
-            stage.key = stage.schema.fields[key].name
-            stage.keyColumns = [stage.schema.fields[key].name]
-        }
+        if let key { stage.partitioning = .by([stage.schema.fields[key].name], owner: "source `\(entry.key)`") }
         let eventTime = section.required("event_time").flatMap { self.eventTime($0, stage) }
         let start = section["start"].map { self.start($0) } ?? .earliest
         let outOfRange =

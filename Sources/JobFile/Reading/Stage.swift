@@ -3,22 +3,24 @@ import Expression
 
 /// What is known of a source or transform while those that read it are checked.
 struct Stage {
-    let plan: StagePlan
+    var plan: StagePlan
     var schema: Schema
     /// Columns whose type is not known because of an error that has been reported: nothing is said about their uses.
     var broken: Set<String> = []
     /// Nothing is known of the columns.
     var isBroken = false
-    /// The source's place in the file's order.
-    let source: Int
-    let sourceName: String
-    /// The source's key, nil where it has none or an unusable one.
-    var key: String?
-    /// Columns that hold the source's key unchanged.
-    var keyColumns: Set<String> = []
+    var partitioning = Partitioning.together
+    /// Positions of the shuffles that its rows have come through since the source or the last window.
+    var shuffles: [Int] = []
 
     static func broken(_ plan: StagePlan) -> Stage {
-        Stage(plan: plan, schema: Schema([]), isBroken: true, source: 0, sourceName: "")
+        Stage(plan: plan, schema: Schema([]), isBroken: true)
+    }
+
+    func withPlan(_ plan: StagePlan) -> Stage {
+        var stage = self
+        stage.plan = plan
+        return stage
     }
 
     /// Whether something can be said about a use of the column.

@@ -5,35 +5,54 @@ import Expression
 struct TransformReader {
     let diagnostics: Diagnostics
 
-    static let keys = ["from", "where", "select", "dedupe", "group_by", "window", "allowed_lateness", "aggregate"]
+    static let keys = ["from", "where", "select", "dedupe", "rekey", "group_by", "window", "allowed_lateness", "aggregate", "hot_keys"]
     static let foreign = [
         "filter": "where", "condition": "where", "map": "select", "project": "select", "columns": "select", "deduplicate": "dedupe",
-        "distinct": "dedupe", "key_by": "group_by", "keys": "group_by", "lateness": "allowed_lateness", "grace": "allowed_lateness",
+        "distinct": "dedupe", "key_by": "rekey` or, for a window, `group_by", "by_key": "rekey", "repartition": "rekey",
+        "partition_by": "rekey", "shuffle": "rekey", "keys": "group_by", "salt": "hot_keys` or `rekey", "lateness": "allowed_lateness", "grace": "allowed_lateness",
         "input": "from", "inputs": "from", "source": "from", "aggregates": "aggregate",
     ]
-    private static let operations = ["where", "select", "dedupe", "window"]
+    private static let operations = ["where", "select", "dedupe", "rekey", "window"]
+    private static let windowKeys = ["group_by", "aggregate", "allowed_lateness", "hot_keys"]
+    /// Of Kafka's partitions that one key may be spread over.
+    static let saltRange = 2...1_024
     private static let durationMax: Int64 = 36_500 * 86_400_000_000
 
-    /// The operation, if it has no errors, and the stage that it makes out of `input`.
-    func read(_ section: Section, position: Int, _ input: Stage) -> (TransformOperation?, Stage) {
+    struct Result {
+        /// Nil where it has errors, and of a `rekey`, which is a shuffle and no step.
+        var operation: TransformOperation?
+        /// What the operation reads: the transform's input, or that moved by a shuffle of its own.
+        var input: Stage
+        var output: Stage
+    }
+
+    /// What the transform does to `input`.
+    /// - Parameter position: of the transform in the plan.
+    func read(_ name: String, _ section: Section, position: Int, _ input: Stage, _ shuffles: inout ShuffleList) -> Result {
         var output = input.withPlan(.transform(position))
         guard let operation = operation(of: section) else {
             output.isBroken = true
-            return (nil, output)
+            return Result(input: input, output: output)
         }
         switch operation.key {
         case "where":
-            return (diagnostics.expression(operation.value, input, isCondition: true).map { .filter($0) }, output)
-        case "select": return select(operation.value, input, output)
-        case "dedupe": return (dedupe(operation.value, input).map { .dedupe($0) }, output)
-        default: return WindowReader(diagnostics: diagnostics).read(section, operation.value, input, output)
+            let condition = diagnostics.expression(operation.value, input, isCondition: true)
+            return Result(operation: condition.map { .filter($0) }, input: input, output: output)
+        case "select":
+            let (operation, output) = select(operation.value, input, output)
+            return Result(operation: operation, input: input, output: output)
+        case "dedupe":
+            return Result(operation: dedupe(operation, input).map { .dedupe($0) }, input: input, output: output)
+        case "rekey": return Result(input: input, output: rekey(name, operation.value, input, &shuffles))
+        default:
+            return WindowReader(diagnostics: diagnostics, name: name, position: position).read(section, operation.value, input, &shuffles)
         }
     }
 
     /// The one thing that the transform does.
     private func operation(of section: Section) -> YAMLEntry? {
         let present = section.entries.filter { Self.operations.contains($0.key) }
-        let windowKeys = section.entries.filter { ["group_by", "aggregate", "allowed_lateness"].contains($0.key) }
+        let windowKeys = section.entries.filter { Self.windowKeys.contains($0.key) }
         guard let first = present.first else {
             let hasUnknown = section.entries.contains { !Self.keys.contains($0.key) }
             if let key = windowKeys.first {
@@ -42,7 +61,7 @@ struct TransformReader {
                         key.keyStart, "\(section.what) has `\(key.key)` but no `window`, such as window: {session: {gap: 30m}}")
                 }
             } else if !hasUnknown {
-                diagnostics.report(section.start, "\(section.what) does nothing: it needs `where`, `select`, `dedupe` or `window`")
+                diagnostics.report(section.start, "\(section.what) does nothing: it needs `where`, `select`, `dedupe`, `rekey` or `window`")
             }
             return nil
         }
@@ -72,7 +91,7 @@ struct TransformReader {
         var columns: [(name: String, expression: TypedExpression)] = []
         output.schema = Schema([])
         output.broken = []
-        output.keyColumns = []
+        var copies: [String: Set<String>] = [:]
         for entry in entries {
             let isNamed = diagnostics.isColumnName(entry)
             guard let expression = diagnostics.expression(entry.value, input), isNamed else {
@@ -81,17 +100,42 @@ struct TransformReader {
             }
             columns.append((entry.key, expression))
             output.schema.fields.append(Field(entry.key, expression.type, isNullable: expression.isNullable))
-            if let column = expression.columnReference, input.keyColumns.contains(input.schema.fields[column].name) {
-                output.keyColumns.insert(entry.key)
-            }
+            if let column = expression.columnReference { copies[input.schema.fields[column].name, default: []].insert(entry.key) }
         }
+        output.partitioning = input.partitioning.renamed { copies[$0] ?? [] }
         return (columns.count == entries.count ? .select(columns) : nil, output)
     }
 
-    private func dedupe(_ node: YAMLNode, _ input: Stage) -> DedupePlan? {
+    /// The rows of `input`, moved.
+    private func rekey(_ name: String, _ node: YAMLNode, _ input: Stage, _ shuffles: inout ShuffleList) -> Stage {
         guard
             let section = Section(
-                node, "`dedupe`", keys: ["by", "within"],
+                node, "`rekey`", keys: ["by", "partitions", "salt"],
+                foreign: [
+                    "key": "by", "keys": "by", "on": "by", "column": "by", "columns": "by", "group_by": "by", "buckets": "salt",
+                    "partition_count": "partitions", "parallelism": "partitions",
+                ], diagnostics)
+        else { return input }
+        let columns = section.required("by").flatMap { diagnostics.columns($0, input, "the columns that make the new key") }
+        let partitions = section["partitions"].flatMap { diagnostics.integer($0, "`partitions`", 1...10_000) }
+        let salt = section["salt"].flatMap { diagnostics.integer($0, "`salt`", Self.saltRange) }
+        var output = shuffles.add(
+            name, from: input, by: columns?.map(\.index) ?? [], salt: salt ?? 1, partitions: partitions, content: .rows,
+            owner: "`rekey` `\(name)`", reason: "`rekey` asks for it")
+        if section["salt"] != nil { output.partitioning = .spread(owner: "`rekey` `\(name)`") }
+        return output
+    }
+
+    private func dedupe(_ operation: YAMLEntry, _ input: Stage) -> DedupePlan? {
+        if case .spread(let owner) = input.partitioning {
+            diagnostics.report(
+                operation.keyStart,
+                "`dedupe` cannot be below \(owner), which has a `salt`: copies of a record could be in different partitions; dedupe above it, or leave out `salt`"
+            )
+        }
+        guard
+            let section = Section(
+                operation.value, "`dedupe`", keys: ["by", "within"],
                 foreign: ["key": "by", "on": "by", "columns": "by", "ttl": "within", "window": "within"],
                 diagnostics)
         else { return nil }
@@ -112,14 +156,6 @@ struct TransformReader {
             )
         }
         return areFine ? columns.map(\.index) : nil
-    }
-}
-
-extension Stage {
-    func withPlan(_ plan: StagePlan) -> Stage {
-        Stage(
-            plan: plan, schema: schema, broken: broken, isBroken: isBroken, source: source, sourceName: sourceName, key: key,
-            keyColumns: keyColumns)
     }
 }
 
