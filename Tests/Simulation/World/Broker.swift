@@ -34,6 +34,7 @@ final class Broker {
     private(set) var transactions: [Transaction] = []
     private var openTransaction: [String: Int] = [:]
     private(set) var outputs: [Output] = []
+    private var blocks = Blocks()
     /// Requests to commit that are still on their way.
     private var delayed: [Int] = []
 
@@ -55,8 +56,20 @@ final class Broker {
 
     // MARK: Partitions
 
-    func end(of partition: Int32) -> Int64 {
-        let number = Int(partition)
+    func ensure(_ topic: NewTopic) -> Int32 {
+        let count = blocks.ensure(topic.name, partitions: topic.partitions)
+        group.partitionsChanged()
+        return count
+    }
+
+    func partitionCount(of topic: String) -> Int32 { blocks.count(of: topic) ?? Int32(log.count) }
+
+    /// All that the job reads.
+    var partitions: [TopicPartition] { log.indices.map { TopicPartition("clicks", Int32($0)) } + blocks.all }
+
+    func end(of partition: TopicPartition) -> Int64 {
+        guard partition.topic == "clicks" else { return blocks.stableEnd(of: partition) { transactions[$0].state } }
+        let number = Int(partition.partition)
         return visible[number] == 0 ? 0 : log[number][visible[number] - 1].offset + 1
     }
 
@@ -67,6 +80,14 @@ final class Broker {
         return all[start...].prefix(count)
     }
 
+    func readBlocks(_ partition: TopicPartition, from offset: Int64, _ count: Int) -> [(offset: Int64, bytes: [UInt8])] {
+        blocks.read(partition, from: offset, count) { transactions[$0].state }
+    }
+
+    func append(block bytes: [UInt8], to partition: TopicPartition, in transaction: Int?) {
+        blocks.append(bytes, to: partition, in: transaction)
+    }
+
     func reveal(_ detail: Int) {
         let partition = detail % log.count
         visible[partition] = min(log[partition].count, visible[partition] + 1 + detail / 16)
@@ -75,17 +96,14 @@ final class Broker {
     func revealAll() { visible = log.map(\.count) }
 
     var isAllCommitted: Bool {
-        log.indices.allSatisfy { number in
-            let end = log[number].last.map { $0.offset + 1 } ?? 0
-            return end == 0 || (committed[TopicPartition("clicks", Int32(number))]?.offset ?? 0) >= end
+        partitions.allSatisfy { partition in
+            let end = end(of: partition)
+            return end == 0 || (committed[partition]?.offset ?? 0) >= end
         }
     }
 
     var progress: String {
-        log.indices.map { number in
-            let offset = committed[TopicPartition("clicks", Int32(number))]?.offset ?? 0
-            return "clicks/\(number) is committed up to \(offset) of \(log[number].last.map { $0.offset + 1 } ?? 0)"
-        }.joined(separator: ", ")
+        partitions.map { "\($0) is committed up to \(committed[$0]?.offset ?? 0) of \(end(of: $0))" }.joined(separator: ", ")
     }
 
     func tick() {

@@ -130,7 +130,7 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
         let fate = world.before(instance, "asks for the ends of \(partition)")
         if case .refuse = fate { throw trouble("ask for the ends") }
         if !world.after(instance, fate) { throw trouble("ask for the ends") }
-        return Watermarks(low: 0, lastStableOffset: broker.end(of: partition.partition))
+        return Watermarks(low: 0, lastStableOffset: broker.end(of: partition))
     }
 
     func offsets(
@@ -139,7 +139,7 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
         times.map { _ in 0 }
     }
 
-    func partitionCount(of topic: String, timeout: Duration) throws(KafkaClientError) -> Int32 { Int32(broker.log.count) }
+    func partitionCount(of topic: String, timeout: Duration) throws(KafkaClientError) -> Int32 { broker.partitionCount(of: topic) }
 
     func cachedLastStableOffset(of partition: TopicPartition) -> Int64? { nil }
 
@@ -150,12 +150,21 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
     }
 
     /// Up to `count` records of `partition`, from where it is.
-    func take(_ partition: TopicPartition, _ count: Int) -> (records: [(offset: Int64, record: SourceRecord)], end: Int64?) {
+    func take(_ partition: TopicPartition, _ count: Int) -> (records: [CraftedRecord], end: Int64?) {
         guard let position = positions[partition] else { return ([], nil) }
-        let records = Array(broker.read(partition.partition, from: position.next, count))
+        let records =
+            partition.topic == "clicks"
+            ? broker.read(partition.partition, from: position.next, count).map { $0.record.crafted(at: $0.offset) }
+            : broker.readBlocks(partition, from: position.next, count).map {
+                CraftedRecord(offset: $0.offset, key: nil, value: $0.bytes, timestampMilliseconds: 1_700_000_000_000)
+            }
         let next = records.last.map { $0.offset + 1 } ?? position.next
         positions[partition]?.next = next
-        return (records, next >= broker.end(of: partition.partition) ? max(next, broker.end(of: partition.partition)) : nil)
+        // A caught-up reader stands behind the markers of transactions, too.
+        let end = broker.end(of: partition)
+        let isLast = records.count < count || next >= end
+        if isLast { positions[partition]?.next = max(next, end) }
+        return (records, isLast ? max(next, end) : nil)
     }
 
     private func trouble(_ what: String) -> KafkaClientError {
@@ -207,7 +216,7 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
                         MessageRun(
                             partition: partition, indexes: records.count..<records.count + taken.count, firstOffset: first.offset,
                             lastOffset: last.offset)))
-                records += taken.map { $0.record.crafted(at: $0.offset) }
+                records += taken
             }
             if let end { items.append(.endOfPartition(partition, offset: end)) }
         }
@@ -273,12 +282,18 @@ final class SimulatedProducer: EpochProducer, @unchecked Sendable {
         if case .refuse = fate { throw trouble("produce", .abortable) }
         let transaction = try enlist()
         if !(world.mutation == .retryWithoutOutputs && hidesOutputs) {
+            let outside = world.mutation == .produceOutsideTheTransaction
             for entry in records.entries {
+                guard entry.partition < 0 else {
+                    let bytes = Array(records.bytes[Int(entry.valueStart)..<Int(entry.valueStart + entry.valueCount)])
+                    broker.append(block: bytes, to: TopicPartition(topic, entry.partition), in: outside ? nil : transaction)
+                    continue
+                }
                 broker.append(
                     .init(
                         topic: topic, key: entry.keyCount < 0 ? nil : Self.text(records.bytes, entry.keyStart, entry.keyCount),
                         value: Self.text(records.bytes, entry.valueStart, entry.valueCount), headers: [:],
-                        transaction: world.mutation == .produceOutsideTheTransaction ? nil : transaction))
+                        transaction: outside ? nil : transaction))
             }
         }
         if !world.after(instance, fate) { throw trouble("produce", .abortable) }

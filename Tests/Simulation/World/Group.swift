@@ -22,7 +22,12 @@ final class Group {
 
     init(_ world: World) { self.world = world }
 
-    private var partitions: [TopicPartition] { world.schedule.records.indices.map { TopicPartition("clicks", Int32($0)) } }
+    private var partitions: [TopicPartition] { world.broker.partitions }
+
+    /// A topic has been made that the members subscribe to.
+    func partitionsChanged() {
+        if !members.isEmpty { wantsRebalance = true }
+    }
 
     func isCurrent(member: Int?, generation: Int) -> Bool {
         self.generation == generation && members.contains { $0.id == member }

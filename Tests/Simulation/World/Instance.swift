@@ -86,7 +86,7 @@ final class Instance: @unchecked Sendable {
             instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 100_000,
             workers: world.schedule.workers, brokers: "", isEmbedded: false, deltasMax: world.schedule.deltasMax)
         let context = JobContext(
-            plan: World.plan, settings: settings, mode: .continuous, client: ClientConfiguration(brokers: ""),
+            plan: world.plan, settings: settings, mode: .continuous, client: ClientConfiguration(brokers: ""),
             board: JobStatusBoard(name: World.plan.name, plan: ""), metrics: Self.metrics, registry: Self.registry,
             log: world.story == nil ? Self.silence : Log(format: .text, write: { [unowned self] in 
                 // Without the time of day.

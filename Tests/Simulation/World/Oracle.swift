@@ -21,13 +21,20 @@ struct Oracle {
     private let world: World
     /// Values of closed sessions, by user, in order.
     private var sessions: [String: [String]] = [:]
+    /// Of the shuffled job: values by topic, in any order.
+    private var outputs: [String: [String]] = [:]
     private var rows: [String] = []
     private var letters: [String] = []
     private var counts: [Int: Counts] = [:]
 
     init(_ world: World) {
         self.world = world
-        for partition in world.broker.log.indices { follow(partition) }
+        if world.schedule.isShuffled {
+            let shuffled = ShuffleOracle(world)
+            (outputs, rows, letters) = (shuffled.outputs, shuffled.rows, shuffled.letters)
+        } else {
+            for partition in world.broker.log.indices { follow(partition) }
+        }
     }
 
     private mutating func follow(_ partition: Int) {
@@ -37,13 +44,7 @@ struct Oracle {
         var count = Counts()
         for (offset, record) in world.broker.log[partition] {
             count.consumed += 1
-            let reason: String?
-            switch record.flaw {
-            case .noJSON: reason = "malformed"
-            case .noUser, .noKey: reason = "missing_field"
-            case nil: reason = record.time - 3_600_000 > record.written ? "future" : nil
-            }
-            if let reason {
+            if let reason = Self.flaw(of: record) {
                 letters.append("clicks/\(partition)@\(offset) \(reason)")
                 count.dead += 1
                 continue
@@ -85,6 +86,15 @@ struct Oracle {
         counts[partition] = count
     }
 
+    /// Why a record is a dead letter, whatever comes before it.
+    static func flaw(of record: SourceRecord) -> String? {
+        switch record.flaw {
+        case .noJSON: "malformed"
+        case .noUser, .noKey: "missing_field"
+        case nil: record.time - 3_600_000 > record.written ? "future" : nil
+        }
+    }
+
     private mutating func close(_ user: String, _ session: Session) {
         sessions[user, default: []].append(
             "{\"user\":\"\(user)\",\"window_start\":\(session.start),\"window_end\":\(session.end),"
@@ -98,13 +108,19 @@ struct Oracle {
     /// What is wrong; nil when everything is as it has to be.
     func verdict() -> String? {
         var found: [String: [String]] = [:]
+        var foundByTopic: [String: [String]] = [:]
         var foundLetters: [String] = []
         for output in world.broker.visibleOutputs {
             if output.topic == "dead" {
                 foundLetters.append("\(output.headers["millrace.source"] ?? "?") \(output.headers["millrace.reason"] ?? "?")")
+            } else if world.schedule.isShuffled {
+                foundByTopic[output.topic, default: []].append(output.value)
             } else {
                 found[output.key ?? "?", default: []].append(output.value)
             }
+        }
+        for (topic, values) in outputs.sorted(by: { $0.key < $1.key }) {
+            if let difference = Self.difference(values, foundByTopic[topic] ?? []) { return "\(topic): \(difference)" }
         }
         for user in Set(found.keys).union(sessions.keys).sorted() where found[user] ?? [] != sessions[user] ?? [] {
             return "sessions of \(user): expected \(sessions[user] ?? []), found \(found[user] ?? [])"
@@ -125,7 +141,7 @@ struct Oracle {
             return world.broker.log[partition].isEmpty ? nil : "nothing is committed"
         }
         guard !world.schedule.hasHomes else { return nil }
-        let directory = "\(World.plan.name)/clicks-\(partition)/"
+        let directory = "\(world.plan.name)/clicks-\(partition)/"
         var count = Counts()
         var next = world.objects.keys.first { $0.hasPrefix(directory) && $0.hasSuffix("\(Self.idText(committed.metadata)).delta") }
         var isTip = true

@@ -86,7 +86,13 @@ struct Schedule: Equatable, Sendable {
     /// Before everything comes to rest all instances die; where homes are real, their disks are lost.
     var endsInPowerCut: Bool
 
+    /// The job whose rows change partition.
+    var isShuffled: Bool
+
     var hasHomes: Bool { deltasMax < 1_000 }
+
+    /// One of so many.
+    static let shuffledEvery: UInt64 = 5
 
     /// Homes take most of the time of a run that has them.
     static let homesEvery: UInt64 = 100
@@ -115,6 +121,7 @@ struct Schedule: Equatable, Sendable {
         }
         endsInPowerCut = hasHomes || random.below(3) == 0
         deltasMax = hasHomes ? 2 : 1_000
+        isShuffled = seed % Schedule.shuffledEvery == 1
     }
 
     private static func records(of partition: Int, _ partitions: Int, atLeast least: Int, _ random: inout SplitMix64) -> [SourceRecord] {

@@ -24,7 +24,7 @@ final class SimulatedSurroundings: Surroundings, @unchecked Sendable {
     func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer { SimulatedProducer(instance) }
 
     func makeAdministrator(_ context: JobContext) throws(ConfigurationError) -> any TopicAdministrator {
-        SimulatedAdministrator(partitions: Int32(instance.world.schedule.records.count))
+        SimulatedAdministrator(instance)
     }
 
     func makeDeltaID() -> UInt64 { instance.isDead ? 1 : instance.world.makeID() }
@@ -36,14 +36,20 @@ final class SimulatedSurroundings: Surroundings, @unchecked Sendable {
     }
 }
 
-final class SimulatedAdministrator: TopicAdministrator {
-    private let partitions: Int32
+final class SimulatedAdministrator: TopicAdministrator, @unchecked Sendable {
+    // Unchecked: belongs to the world's thread.
+    private unowned let instance: Instance
 
-    init(partitions: Int32) { self.partitions = partitions }
+    init(_ instance: Instance) { self.instance = instance }
 
-    func ensure(_ topic: NewTopic, timeout: Duration) throws(AdminError) -> Int32 { 1 }
+    func ensure(_ topic: NewTopic, timeout: Duration) throws(AdminError) -> Int32 {
+        guard topic.partitions > 0 else { return 1 }
+        return instance.world.broker.ensure(topic)
+    }
 
-    func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32? { partitions }
+    func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32? {
+        Int32(instance.world.schedule.records.count)
+    }
 
     func deleteRecords(before offsets: [TopicPartition: Int64], timeout: Duration) throws(AdminError) {}
 }

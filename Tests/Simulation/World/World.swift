@@ -33,41 +33,10 @@ final class World: @unchecked Sendable {
     /// Calls by which the engine reached the world.
     private(set) var calls = 0
 
-    static let plan: JobPlan = {
-        do {
-            return try JobPlan.parse(jobFile, file: "simulation.yaml", environment: [:])
-        } catch {
-            fatalError("\(error)")
-        }
-    }()
-
     static let gap: Int64 = 10_000
     static let outOfOrderness: Int64 = 5_000
 
-    private static let jobFile = """
-        job: simulation
-        kafka: {brokers: "nowhere:1"}
-        sources:
-          clicks:
-            topic: clicks
-            format: json
-            key: user
-            fields: {id: string, user: string, ts: timestamp_ms, skip: bool, amount: int64}
-            event_time: {field: ts, out_of_orderness: 5s}
-            start: earliest
-        transforms:
-          unique: {from: clicks, dedupe: {by: id, within: 24h}}
-          wanted: {from: unique, where: not skip}
-          sessions:
-            from: wanted
-            group_by: [user]
-            window: {session: {gap: 10s}}
-            aggregate: {events: count(), total: sum(amount)}
-        sinks:
-          sessions_topic: {from: sessions, kafka: {topic: sessions, key: user, format: json}}
-          sessions_files: {from: sessions, parquet: {path: /simulated/lake, roll: {every: 1s}}}
-        dead_letter: {topic: dead}
-        """
+    var plan: JobPlan { schedule.isShuffled ? Self.shuffledPlan : Self.plan }
 
     init(_ schedule: Schedule, mutation: Mutation? = nil, tells: Bool = false) {
         self.schedule = schedule
