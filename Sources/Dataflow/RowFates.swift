@@ -20,6 +20,13 @@ package struct LateRow: Hashable, Sendable {
     /// The transform's watermark (allowed lateness already taken off) at the row.
     package var watermark: Int64
 
+    package init(row: Int32, transform: String, windowEnd: Int64, watermark: Int64) {
+        self.row = row
+        self.transform = transform
+        self.windowEnd = windowEnd
+        self.watermark = watermark
+    }
+
     /// For the dead letter's `millrace.detail` header.
     package var detail: String {
         "\(transform): its window would end at \(windowEnd), which the watermark \(watermark) has reached"
