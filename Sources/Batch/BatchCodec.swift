@@ -17,14 +17,20 @@ package enum BatchCodec {
             }
             switch column.type {
             case .bool: bytes.append(contentsOf: column.bools[range])
-            case .int64, .timestamp: for value in column.integers[range] { append(value, to: &bytes) }
-            case .float64: for value in column.doubles[range] { append(value.bitPattern, to: &bytes) }
-            case .decimal: for value in column.decimals[range] { append(value, to: &bytes) }
-            case .string:
-                for view in column.views[range] { append(view.length, to: &bytes) }
-                for view in column.views[range] {
-                    bytes.append(contentsOf: column.bytes[Int(view.start)..<Int(view.start) + Int(view.length)])
-                }
+            case .int64, .timestamp: append(column.integers[range], to: &bytes)
+            case .float64: append(column.doubles[range], to: &bytes)
+            case .decimal: append(column.decimals[range], to: &bytes)
+            case .string: append(column.views[range], of: column.bytes, to: &bytes)
+            }
+        }
+    }
+
+    private static func append(_ views: ArraySlice<StringView>, of utf8: [UInt8], to bytes: inout [UInt8]) {
+        append(views.map(\.length)[...], to: &bytes)
+        utf8.withUnsafeBytes { utf8 in
+            for view in views {
+                let end = Int(view.start) + Int(view.length)
+                bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: utf8[Int(view.start)..<end]))
             }
         }
     }
@@ -44,7 +50,7 @@ package enum BatchCodec {
         let before = column.count
         guard let tag = rest.integer(UInt8.self), tag <= 1 else { return false }
         if tag == 1 {
-            guard let validity = rest.take(count) else { return false }
+            guard let validity = rest.flags(count) else { return false }
             if column.validity.isEmpty { column.validity = [UInt8](repeating: 1, count: before) }
             column.validity.append(contentsOf: validity)
         } else if column.hasNulls {
@@ -52,26 +58,24 @@ package enum BatchCodec {
         }
         switch column.type {
         case .bool:
-            guard let values = rest.take(count) else { return false }
+            guard let values = rest.flags(count) else { return false }
             column.bools.append(contentsOf: values)
-        case .int64, .timestamp:
-            guard rest.has(count, of: 8) else { return false }
-            for _ in 0..<count { column.integers.append(rest.integer(Int64.self) ?? 0) }
-        case .float64:
-            guard rest.has(count, of: 8) else { return false }
-            for _ in 0..<count { column.doubles.append(Double(bitPattern: rest.integer(UInt64.self) ?? 0)) }
-        case .decimal:
-            guard rest.has(count, of: 16) else { return false }
-            for _ in 0..<count { column.decimals.append(rest.integer(Int128.self) ?? 0) }
+        case .int64, .timestamp: return rest.words(count, into: &column.integers, zero: 0)
+        case .float64: return rest.words(count, into: &column.doubles, zero: 0)
+        case .decimal: return rest.words(count, into: &column.decimals, zero: 0)
         case .string:
-            guard rest.has(count, of: 4) else { return false }
-            let lengths = (0..<count).map { _ in Int(rest.integer(UInt32.self) ?? 0) }
+            var lengths: [UInt32] = []
+            guard rest.words(count, into: &lengths, zero: 0) else { return false }
+            // A sum of 32-bit lengths of values that are there: cannot overflow.
+            guard let utf8 = rest.take(lengths.reduce(0) { $0 + Int($1) }), column.bytes.count + utf8.count <= Int(UInt32.max)
+            else { return false }
+            var start = UInt32(column.bytes.count)
             for length in lengths {
-                guard let utf8 = rest.take(length) else { return false }
                 // `append(utf8:)` would note validity again.
-                column.views.append(StringView(start: UInt32(column.bytes.count), length: UInt32(length)))
-                column.bytes.append(contentsOf: utf8)
+                column.views.append(StringView(start: start, length: length))
+                start += length
             }
+            column.bytes.append(contentsOf: utf8)
         }
         return true
     }
@@ -80,19 +84,40 @@ package enum BatchCodec {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    private struct Reader {
-        private var rest: Slice<UnsafeRawBufferPointer>
+    /// Values as they lie in memory: the machines that this runs on are little-endian, too.
+    private static func append<Value: BitwiseCopyable>(_ values: ArraySlice<Value>, to bytes: inout [UInt8]) {
+        values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
 
-        init(_ bytes: UnsafeRawBufferPointer) { rest = bytes[...] }
+    private struct Reader {
+        private var rest: UnsafeRawBufferPointer
+
+        init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
 
         var isAtEnd: Bool { rest.isEmpty }
 
-        func has(_ count: Int, of size: Int) -> Bool { rest.count / size >= count }
-
-        mutating func take(_ count: Int) -> Slice<UnsafeRawBufferPointer>? {
+        mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
             guard rest.count >= count else { return nil }
-            defer { rest = rest.dropFirst(count) }
-            return rest.prefix(count)
+            defer { rest = UnsafeRawBufferPointer(rebasing: rest[count...]) }
+            return UnsafeRawBufferPointer(rebasing: rest[..<count])
+        }
+
+        /// Bytes that are 0 or 1.
+        mutating func flags(_ count: Int) -> UnsafeRawBufferPointer? {
+            guard let flags = take(count), flags.reduce(0, |) <= 1 else { return nil }
+            return flags
+        }
+
+        /// Appends `count` values as they lie in memory.
+        mutating func words<Value: BitwiseCopyable>(_ count: Int, into values: inout [Value], zero: Value) -> Bool {
+            let size = MemoryLayout<Value>.size
+            guard rest.count / size >= count, let bytes = take(count * size) else { return false }
+            let before = values.count
+            values.append(contentsOf: repeatElement(zero, count: count))
+            values.withUnsafeMutableBytes { all in
+                UnsafeMutableRawBufferPointer(rebasing: all[(before * size)...]).copyMemory(from: bytes)
+            }
+            return true
         }
 
         mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type) -> Value? {

@@ -13,7 +13,7 @@ enum WindowCodec {
     static let version: UInt8 = 1
     static let headBytes = 13
     static let startBytes = 8
-    private static let spanBytes = 16
+    static let spanBytes = 16
 
     // MARK: Keys
 
@@ -56,14 +56,63 @@ enum WindowCodec {
         )
     }
 
+    // MARK: Windows
+
+    static func windowBytes(_ record: Record, _ layout: AggregateLayout) -> Int {
+        layout.strings.reduce(spanBytes + layout.payloadBytes) { $0 + layout.string(record, $1).count }
+    }
+
+    static func writeSpan(_ record: Record, to place: UnsafeMutableRawPointer) {
+        place.storeBytes(of: record.pointee.start, as: Int64.self)
+        place.storeBytes(of: record.pointee.end, toByteOffset: 8, as: Int64.self)
+    }
+
+    /// Writes one window: span, payload, strings.
+    /// - Returns: the place behind it.
+    static func writeWindow(
+        _ record: Record, _ layout: AggregateLayout, to place: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        writeSpan(record, to: place)
+        let payload = place + spanBytes
+        payload.copyMemory(from: record.payload, byteCount: layout.payloadBytes)
+        for index in layout.distincts {
+            payload.storeBytes(of: 0, toByteOffset: layout.slots[index].offset, as: UInt64.self)
+            let count = UInt32(layout.distinct(record, index).count)
+            payload.storeBytes(of: count, toByteOffset: layout.slots[index].offset + 12, as: UInt32.self)
+        }
+        var place = payload + layout.payloadBytes
+        for index in layout.strings {
+            payload.storeBytes(of: 0, toByteOffset: layout.slots[index].stringOffset ?? 0, as: UInt64.self)
+            let string = layout.string(record, index).bytes
+            if let bytes = string.baseAddress { place.copyMemory(from: bytes, byteCount: string.count) }
+            place += string.count
+        }
+        return place
+    }
+
+    /// Reads one window at `offset`, and moves that behind it. nil when there is less than a window.
+    static func readWindow(_ value: UnsafeRawBufferPointer, at offset: inout Int, _ layout: AggregateLayout) -> StoredWindow? {
+        guard value.count - offset >= spanBytes + layout.payloadBytes, let base = value.baseAddress else { return nil }
+        let place = base + offset
+        offset += spanBytes + layout.payloadBytes
+        let strings = offset
+        for index in layout.strings {
+            let length = Int((place + spanBytes + (layout.slots[index].stringOffset ?? 0) + 8).loadUnaligned(as: UInt32.self))
+            guard value.count - offset >= length else { return nil }
+            offset += length
+        }
+        return StoredWindow(
+            start: place.loadUnaligned(as: Int64.self), end: place.loadUnaligned(fromByteOffset: 8, as: Int64.self),
+            payload: place + spanBytes, strings: UnsafeRawBufferPointer(rebasing: value[strings..<offset]))
+    }
+
     // MARK: Chains
 
     static func valueBytes(_ head: Record, _ lookup: RecordLookup, _ layout: AggregateLayout) -> Int {
         var bytes = headBytes
         var record = head
         while true {
-            bytes += spanBytes + layout.payloadBytes
-            for index in layout.strings { bytes += layout.string(record, index).count }
+            bytes += windowBytes(record, layout)
             guard record.pointee.next != RecordHeader.none else { return bytes }
             record = lookup.record(record.pointee.next)
         }
@@ -79,22 +128,7 @@ enum WindowCodec {
         var place = base + headBytes
         var record = head
         while true {
-            place.storeBytes(of: record.pointee.start, as: Int64.self)
-            place.storeBytes(of: record.pointee.end, toByteOffset: 8, as: Int64.self)
-            let payload = place + spanBytes
-            payload.copyMemory(from: record.payload, byteCount: layout.payloadBytes)
-            place = payload + layout.payloadBytes
-            for index in layout.distincts {
-                payload.storeBytes(of: 0, toByteOffset: layout.slots[index].offset, as: UInt64.self)
-                let count = UInt32(layout.distinct(record, index).count)
-                payload.storeBytes(of: count, toByteOffset: layout.slots[index].offset + 12, as: UInt32.self)
-            }
-            for index in layout.strings {
-                payload.storeBytes(of: 0, toByteOffset: layout.slots[index].stringOffset ?? 0, as: UInt64.self)
-                let string = layout.string(record, index).bytes
-                if let bytes = string.baseAddress { place.copyMemory(from: bytes, byteCount: string.count) }
-                place += string.count
-            }
+            place = writeWindow(record, layout, to: place)
             count += 1
             guard record.pointee.next != RecordHeader.none else { break }
             record = lookup.record(record.pointee.next)
@@ -107,41 +141,49 @@ enum WindowCodec {
         value.count >= headBytes ? Int64(bigEndian: value.loadUnaligned(as: Int64.self)) : nil
     }
 
-    /// Calls `body` with each window of a stored chain: start, end, the payload as stored, and its strings by aggregate.
+    /// Calls `body` with each window of a stored chain.
     /// - Returns: what is wrong with the bytes, if something is.
-    static func read(
-        _ value: UnsafeRawBufferPointer, _ layout: AggregateLayout,
-        _ body: (Int64, Int64, UnsafeRawPointer, (Int) -> UnsafeRawBufferPointer) -> Void
-    ) -> String? {
+    static func read(_ value: UnsafeRawBufferPointer, _ layout: AggregateLayout, _ body: (StoredWindow) -> Void) -> String? {
         guard value.count >= headBytes, let base = value.baseAddress else { return "a window's value of \(value.count) bytes" }
         guard value[8] == version else { return "a window's value of version \(value[8]), this is version \(version)" }
         let count = base.loadUnaligned(fromByteOffset: 9, as: UInt32.self)
         var offset = headBytes
         var lastEnd = Int64.min
         for _ in 0..<count {
-            guard value.count - offset >= spanBytes + layout.payloadBytes else { return "a window's value is cut" }
-            let start = base.loadUnaligned(fromByteOffset: offset, as: Int64.self)
-            let end = base.loadUnaligned(fromByteOffset: offset + 8, as: Int64.self)
-            guard start < end, start >= lastEnd else { return "windows of a key are out of order" }
-            lastEnd = end
-            let payload = base + offset + spanBytes
-            offset += spanBytes + layout.payloadBytes
-            let strings = offset
-            for index in layout.strings {
-                let length = Int((payload + (layout.slots[index].stringOffset ?? 0) + 8).loadUnaligned(as: UInt32.self))
-                guard value.count - offset >= length else { return "a window's value is cut" }
-                offset += length
-            }
-            body(start, end, payload) { wanted in
-                var place = strings
-                for index in layout.strings {
-                    let length = Int((payload + (layout.slots[index].stringOffset ?? 0) + 8).loadUnaligned(as: UInt32.self))
-                    if index == wanted { return UnsafeRawBufferPointer(rebasing: value[place..<place + length]) }
-                    place += length
-                }
-                return UnsafeRawBufferPointer(start: nil, count: 0)
-            }
+            guard let window = readWindow(value, at: &offset, layout) else { return "a window's value is cut" }
+            guard window.start < window.end, window.start >= lastEnd else { return "windows of a key are out of order" }
+            lastEnd = window.end
+            body(window)
         }
         return offset == value.count && count > 0 ? nil : "a window's value has \(value.count) bytes, \(offset) were expected"
+    }
+}
+
+/// A window as it was written. Points into the bytes that it was read from.
+struct StoredWindow {
+    var start: Int64
+    var end: Int64
+    /// As `AggregateLayout` says, with nothing behind the addresses; unaligned.
+    var payload: UnsafeRawPointer
+    /// One after the other, in the order of their aggregates; their lengths stand in the payload.
+    var strings: UnsafeRawBufferPointer
+
+    /// The elements that a set had.
+    func distinctCount(_ layout: AggregateLayout, _ index: Int) -> Int {
+        Int((payload + layout.slots[index].offset + 8).loadUnaligned(as: UInt32.self))
+    }
+
+    /// Fills the payload of `record`; its sets are empty, and its uid is the one that was written.
+    func fill(_ record: Record, _ layout: AggregateLayout, _ pieces: inout ByteArena) {
+        record.payload.copyMemory(from: payload, byteCount: layout.payloadBytes)
+        for index in layout.distincts { DistinctSet.writeCount(0, to: record.payload + layout.slots[index].offset) }
+        var place = 0
+        for index in layout.strings {
+            let state = layout.string(record, index)
+            let length = state.count
+            state.forget()
+            state.set(UnsafeRawBufferPointer(rebasing: strings[place..<place + length]), &pieces)
+            place += length
+        }
     }
 }

@@ -6,17 +6,29 @@ extension WindowCore {
     /// Brings the windows of all selected rows into memory that the home has, in one read of sorted keys. After this, what
     /// is not in memory does not exist.
     mutating func fetchMissing(_ input: RowInput, _ windows: UInt16, _ sets: UInt16, _ home: any ColdState) throws(StateError) {
-        var stored = RawList<UInt8>(capacity: 4096)
-        var missing: [MissingKey] = []
+        var missing = MissingKeys()
         for row in input.selection {
-            let key = input.key(Int(row))
-            let start = self.start(of: input.eventTimes[Int(row)])
-            let hash = table.lookup.hash(input.keyHashes[Int(row)], start: start)
-            guard table.find(hash, key, start: start) == nil, !table.isGone(key, start: start) else { continue }
-            missing.append(MissingKey(hash: hash, offset: stored.count, count: key.count))
-            append(key, start, to: &stored)
+            noteIfMissing(
+                input.key(Int(row)), input.keyHashes[Int(row)], start: start(of: input.eventTimes[Int(row)]), in: &missing)
         }
-        try fetch(&missing, stored, windows, home) { core, key, hash, value throws(StateError) in
+        try fetchWhole(&missing, windows, sets, home)
+    }
+
+    /// As above, for the keys of windows that other tasks have sent.
+    mutating func fetchMissing(
+        _ entries: [PartialWindow], _ windows: UInt16, _ sets: UInt16, _ home: any ColdState
+    ) throws(StateError) {
+        var missing = MissingKeys()
+        for entry in entries {
+            noteIfMissing(entry.key, hash64(entry.key), start: isKeyedByStart ? entry.window.start : 0, in: &missing)
+        }
+        try fetchWhole(&missing, windows, sets, home)
+    }
+
+    private mutating func fetchWhole(
+        _ missing: inout MissingKeys, _ windows: UInt16, _ sets: UInt16, _ home: any ColdState
+    ) throws(StateError) {
+        try fetch(&missing, windows, home) { core, key, hash, value throws(StateError) in
             let head = try core.insertChain(hash, key, value)
             core.table.noteCold(head)
             try core.attachChain(head, sets, home)
@@ -30,20 +42,16 @@ extension WindowCore {
             coldCursor = max(coldCursor, watermark)
             return
         }
-        var stored = RawList<UInt8>(capacity: 4096)
-        var missing: [MissingKey] = []
+        var missing = MissingKeys()
         let isKeyedByStart = isKeyedByStart
         try home.scanTimers(windows, after: coldCursor, upTo: watermark) { _, entry in
             guard let (key, start) = WindowCodec.split(entry, isKeyedByStart: isKeyedByStart) else { return true }
-            let hash = table.lookup.hash(hash64(key), start: start)
-            guard table.find(hash, key, start: start) == nil, !table.isGone(key, start: start) else { return true }
-            missing.append(MissingKey(hash: hash, offset: stored.count, count: key.count))
-            append(key, start, to: &stored)
+            noteIfMissing(key, hash64(key), start: start, in: &missing)
             return true
         }
         coldCursor = max(coldCursor, watermark)
         coldNext = nil
-        try fetch(&missing, stored, windows, home) { core, key, hash, value throws(StateError) in
+        try fetch(&missing, windows, home) { core, key, hash, value throws(StateError) in
             // A later end: the timer is stale, another one is further on.
             guard let end = WindowCodec.earliestEnd(value), end <= watermark else { return }
             let head = try core.insertChain(hash, key, value)
@@ -77,49 +85,75 @@ extension WindowCore {
         }
     }
 
-    private struct MissingKey {
-        var hash: UInt64
-        /// In the stored keys; `count` without the window's start.
-        var offset: Int
-        var count: Int
-    }
-
     private func start(of time: Int64) -> Int64 {
         guard case .tumbling(let size) = kind else { return 0 }
         return Self.window(of: time, size).start
     }
 
-    private func append(_ key: UnsafeRawBufferPointer, _ start: Int64, to stored: inout RawList<UInt8>) {
+    private func noteIfMissing(
+        _ key: UnsafeRawBufferPointer, _ keyHash: UInt64, start: Int64, in missing: inout MissingKeys
+    ) {
+        let hash = table.lookup.hash(keyHash, start: start)
+        guard table.find(hash, key, start: start) == nil, !table.isGone(key, start: start) else { return }
+        missing.append(key, hash, start: isKeyedByStart ? start : nil)
+    }
+
+    /// Reads the keys, each once and sorted, and calls `body` with those that the home has.
+    private mutating func fetch(
+        _ missing: inout MissingKeys, _ windows: UInt16, _ home: any ColdState,
+        _ body: (inout WindowCore, UnsafeRawBufferPointer, UInt64, UnsafeRawBufferPointer) throws(StateError) -> Void
+    ) throws(StateError) {
+        guard !missing.places.isEmpty else { return }
+        missing.sort()
+        var failure: StateError?
+        try home.multiGet(windows, missing.places.map { missing.storedKey($0) }, areSorted: true) { position, value in
+            guard let value, failure == nil else { return }
+            let place = missing.places[position]
+            do throws(StateError) { try body(&self, missing.key(place), place.hash, value) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}
+
+/// Keys to be looked up in the home, as they are stored there.
+private struct MissingKeys: ~Copyable {
+    struct Place {
+        var hash: UInt64
+        /// In `stored`; `count` without the window's start.
+        var offset: Int
+        var count: Int
+        var suffix: Int
+    }
+
+    private(set) var places: [Place] = []
+    private var stored = RawList<UInt8>(capacity: 4096)
+
+    /// `start`: of the window, where it is part of the stored key.
+    mutating func append(_ key: UnsafeRawBufferPointer, _ hash: UInt64, start: Int64?) {
+        places.append(
+            Place(hash: hash, offset: stored.count, count: key.count, suffix: start == nil ? 0 : WindowCodec.startBytes))
         if let base = key.baseAddress { stored.append(base.assumingMemoryBound(to: UInt8.self), count: key.count) }
-        guard isKeyedByStart else { return }
+        guard let start else { return }
         var word: UInt64 = 0
         WindowCodec.writeStart(start, to: &word)
         withUnsafeBytes(of: word) { stored.append($0.baseAddress!.assumingMemoryBound(to: UInt8.self), count: 8) }
     }
 
-    /// Reads the keys, each once and sorted, and calls `body` with those that the home has.
-    private mutating func fetch(
-        _ missing: inout [MissingKey], _ stored: borrowing RawList<UInt8>, _ windows: UInt16, _ home: any ColdState,
-        _ body: (inout WindowCore, UnsafeRawBufferPointer, UInt64, UnsafeRawBufferPointer) throws(StateError) -> Void
-    ) throws(StateError) {
-        guard !missing.isEmpty else { return }
-        let suffix = isKeyedByStart ? WindowCodec.startBytes : 0
-        let base = UnsafeRawPointer(stored.base)
-        func storedKey(_ key: MissingKey) -> UnsafeRawBufferPointer {
-            UnsafeRawBufferPointer(start: base + key.offset, count: key.count + suffix)
+    func key(_ place: Place) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: stored.base + place.offset, count: place.count)
+    }
+
+    func storedKey(_ place: Place) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: stored.base + place.offset, count: place.count + place.suffix)
+    }
+
+    /// Each key once, in order.
+    mutating func sort() {
+        var distinct: [Place] = []
+        for place in places.sorted(by: { compareBytes(storedKey($0), storedKey($1)) < 0 }) {
+            if let last = distinct.last, compareBytes(storedKey(last), storedKey(place)) == 0 { continue }
+            distinct.append(place)
         }
-        missing.sort { compareBytes(storedKey($0), storedKey($1)) < 0 }
-        var distinct: [MissingKey] = []
-        for key in missing {
-            if let last = distinct.last, compareBytes(storedKey(last), storedKey(key)) == 0 { continue }
-            distinct.append(key)
-        }
-        var failure: StateError?
-        try home.multiGet(windows, distinct.map(storedKey), areSorted: true) { position, value in
-            guard let value, failure == nil else { return }
-            let key = UnsafeRawBufferPointer(start: base + distinct[position].offset, count: distinct[position].count)
-            do throws(StateError) { try body(&self, key, distinct[position].hash, value) } catch { failure = error }
-        }
-        if let failure { throw failure }
+        places = distinct
     }
 }

@@ -1,9 +1,9 @@
 import Batch
 import State
 
-// Two sessions become one.
+// Two windows become one: sessions that meet, or what two tasks have folded of a window.
 extension WindowCore {
-    /// Adds the state of `right` to that of `left`, which begins earlier. `right` keeps nothing that must not be freed.
+    /// Adds the state of `right` to that of `left`, which of two sessions is the earlier. `right` keeps nothing that must not be freed.
     mutating func combine(_ right: Record, into left: Record) {
         keepLargerSets(left, right)
         let presence = AggregateLayout.presenceOffset

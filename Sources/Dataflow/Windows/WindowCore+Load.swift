@@ -20,23 +20,17 @@ extension WindowCore {
         _ hash: UInt64, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
     ) throws(StateError) -> Record {
         var head: Record?
-        let problem = WindowCodec.read(value, layout) { start, end, payload, string in
+        let problem = WindowCodec.read(value, layout) { window in
             let record: Record
             if let head {
-                record = table.insert(besides: head, start: start, end: end)
+                record = table.insert(besides: head, start: window.start, end: window.end)
             } else {
-                record = table.insert(hash, key, start: start, end: end)
+                record = table.insert(hash, key, start: window.start, end: window.end)
                 head = record
             }
-            record.payload.copyMemory(from: payload, byteCount: layout.payloadBytes)
+            window.fill(record, layout, &table.pieces)
             for index in layout.distincts {
-                let state = record.payload + layout.slots[index].offset
-                DistinctSet.writeCount(Int(state.load(fromByteOffset: 8, as: UInt32.self)), to: state)
-            }
-            for index in layout.strings {
-                let state = layout.string(record, index)
-                state.forget()
-                state.set(string(index), &table.pieces)
+                DistinctSet.writeCount(window.distinctCount(layout, index), to: record.payload + layout.slots[index].offset)
             }
             nextUid = max(nextUid, layout.uid(record) &+ 1)
             register(record)

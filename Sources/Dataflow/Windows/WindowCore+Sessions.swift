@@ -21,7 +21,16 @@ extension WindowCore {
                 let time = input.eventTimes[row]
                 let sum = time &+ gap
                 let end = sum < time ? Int64.max : sum
-                let watermark = effective(input.watermarks[row])
+                var watermark = effective(input.watermarks[row])
+                if isPartial {
+                    guard end > watermark else {
+                        late.append(LateFinding(row: rows[position], windowEnd: end, watermark: watermark))
+                        input.raise(row, .late)
+                        continue
+                    }
+                    // No window that is open here has ended.
+                    watermark = .min
+                }
                 let key = input.key(row)
                 let head = table.lookup.find(hashes[position], key, start: 0, candidate: candidates[position])
                 if let head, extendOnly(head, time, end, watermark, max) {
@@ -110,7 +119,7 @@ extension WindowCore {
     }
 
     @inline(__always)
-    private func after(_ record: Record) -> Record? {
+    func after(_ record: Record) -> Record? {
         record.pointee.next == RecordHeader.none ? nil : table.lookup.record(record.pointee.next)
     }
 
@@ -130,7 +139,7 @@ extension WindowCore {
     }
 
     /// Adds a later session of the same key to an earlier one and frees it. Nothing is pending.
-    private mutating func merge(_ right: Record, into left: Record) {
+    mutating func merge(_ right: Record, into left: Record) {
         table.unlink(right)
         combine(right, into: left)
         free(right)

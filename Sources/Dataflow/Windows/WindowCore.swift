@@ -14,6 +14,8 @@ struct WindowCore: ~Copyable {
 
     let kind: WindowDefinition.Kind
     let allowedLateness: Int64
+    /// Windows do not close and have no timers: they are taken.
+    let isPartial: Bool
     let layout: AggregateLayout
     var table: RecordTable
     var timers: EventTimers
@@ -49,11 +51,13 @@ struct WindowCore: ~Copyable {
     init(_ definition: WindowDefinition) {
         kind = definition.kind
         allowedLateness = definition.allowedLateness
+        isPartial = definition.isPartial
         layout = AggregateLayout(definition)
         let width: Int64
         switch definition.kind {
         case .session(let gap, let max):
             precondition(gap > 0 && (max ?? 1) > 0, "a session's gap and maximum are positive")
+            precondition(max == nil || !definition.isPartial, "what a session's maximum cuts depends on the order of all its rows")
             width = Swift.max(1, gap / 256)
             table = RecordTable(payloadBytes: layout.payloadBytes, isKeyedByStart: false)
         case .tumbling(let size):
@@ -105,17 +109,22 @@ struct WindowCore: ~Copyable {
         } else {
             record = table.insert(hash, key, start: start, end: end)
         }
-        if layout.uidOffset != nil {
-            layout.setUid(record, nextUid)
-            nextUid += 1
-            uidChanged = true
-        }
+        giveUid(record)
         register(record)
         table.markChanged(record)
         return record
     }
 
+    @inline(__always)
+    mutating func giveUid(_ record: Record) {
+        guard layout.uidOffset != nil else { return }
+        layout.setUid(record, nextUid)
+        nextUid += 1
+        uidChanged = true
+    }
+
     mutating func register(_ record: Record) {
+        guard !isPartial else { return }
         record.pointee.timerEnd = record.pointee.end
         timers.register(record.pointee.number, end: record.pointee.end)
     }

@@ -12,13 +12,17 @@ package final class WindowOperator {
     package let output: Schema
     package var fingerprint: String { definition.fingerprint }
 
-    private let codec: KeyCodec
-    private let namespaces: Namespaces
-    private let home: (any ColdState)?
+    let codec: KeyCodec
+    let namespaces: Namespaces
+    let home: (any ColdState)?
     private var keys = KeyColumn()
     private var late = RawList<LateFinding>()
     private var loadedSets: LoadedSets = [:]
-    private var core: WindowCore
+    var core: WindowCore
+    /// Rows that went into a window since the partial windows were taken.
+    var foldedRows = 0
+    /// What says of partial windows that they are of this definition.
+    let definitionHash: UInt64
 
     /// The numbers of the operator's tables in its task's state.
     package struct Namespaces: Hashable, Sendable {
@@ -43,6 +47,7 @@ package final class WindowOperator {
         self.home = home
         codec = KeyCodec(schema: definition.input, positions: definition.groupBy)
         core = WindowCore(definition)
+        definitionHash = PartialCodec.hash(definition)
     }
 
     /// Keys with open windows in memory (for tumbling windows: open windows).
@@ -82,6 +87,7 @@ package final class WindowOperator {
             }
         }
         if let failure { throw failure }
+        foldedRows += batch.selection.count - late.count
         for position in 0..<late.count {
             let found = late[position]
             fates.late.append(
@@ -107,8 +113,9 @@ package final class WindowOperator {
         try putOut(coldUpTo: core.watermark, into: &output)
     }
 
-    /// Appends every open window to `output`: the input has ended, and so has time.
+    /// Appends every open window to `output`: the input has ended, and so has time. Partial windows are taken instead.
     package func flush(into output: inout Batch) throws(StateError) {
+        guard !definition.isPartial else { return }
         core.closeAll()
         try putOut(coldUpTo: .max, into: &output)
         core.watermark = .max
@@ -121,8 +128,13 @@ package final class WindowOperator {
 
     // MARK: Epochs
 
-    /// Appends what changed since the last freeze to `changes` and counts it as changed in `epoch`. Epochs ascend.
+    /// Appends what changed since the last freeze to `changes` and counts it as changed in `epoch`. Epochs ascend. Partial
+    /// windows are no state: they have been taken.
     package func freeze(epoch: Int, into changes: inout ChangeSet) {
+        guard !definition.isPartial else {
+            precondition(keyCount == 0, "partial windows are taken before the epoch ends")
+            return
+        }
         core.freeze(epoch: epoch, namespaces.windows, namespaces.sets, into: &changes)
     }
 

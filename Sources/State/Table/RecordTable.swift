@@ -206,6 +206,14 @@ package struct RecordTable: ~Copyable {
         if flags & RecordHeader.isDirty == 0 { dirty.append(record.pointee.number) }
     }
 
+    /// Calls `body` with every live record, in the order of their numbers.
+    package func forEachRecord(_ body: (Record) -> Void) {
+        for number in 0..<nextNumber {
+            let record = record(number)
+            if record.pointee.flags & RecordHeader.isAlive != 0 { body(record) }
+        }
+    }
+
     /// Calls `body` with every live first record of a key. `body` may unlink and free that chain's records only.
     package mutating func forEachKey(_ body: (inout RecordTable, Record) -> Void) {
         for number in 0..<nextNumber {
