@@ -39,9 +39,13 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var random = SplitMix64(seed: seed)
+    let shuffled = hits(
+        "r: {from: hits, rekey: {by: [url, user], partitions: 12, salt: 4}}",
+        "w: {from: r, group_by: [url], window: {tumbling: {size: 1h}}, aggregate: {n: count()}}",
+        "t: {from: w, group_by: [url], window: {session: {gap: 1h}}, aggregate: {n: sum(n)}, hot_keys: {salt: 8}}")
     var plans = 0
     for round in 0..<1_500 {
-        var bytes = Array(sessionsJob.utf8)
+        var bytes = Array((round % 2 == 0 ? sessionsJob : shuffled).utf8)
         for _ in 0..<Int.random(in: 1...6, using: &random) { mutate(&bytes, &random) }
         do {
             let plan = try JobPlan.parse(bytes, file: "job.yaml", environment: [:])
@@ -52,6 +56,12 @@ private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
             for (index, transform) in plan.transforms.enumerated() {
                 if case .transform(let input) = transform.from { #expect(input < index) }
                 #expect(transform.input == plan.schema(of: transform.from))
+            }
+            for (index, shuffle) in plan.shuffles.enumerated() {
+                let source = plan.sources.count - plan.shuffles.count + index
+                #expect(plan.sources[source].shuffle == index)
+                #expect(shuffle.input == plan.schema(of: shuffle.from) && !shuffle.by.isEmpty)
+                if case .partialWindows(let window) = shuffle.content { #expect(plan.transforms[window].from == .source(source)) }
             }
             for sink in plan.sinks { #expect(sink.input == plan.schema(of: sink.from)) }
         } catch {

@@ -223,11 +223,12 @@ private let minimal = """
     let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     let page = try String(contentsOfFile: "/\(root)/docs/job-file.md", encoding: .utf8)
     let blocks = page.split(separator: "```yaml\n").dropFirst().compactMap { $0.split(separator: "```").first.map(String.init) }
-    #expect(blocks.count == 2)
+    #expect(blocks.count == 3)
     let example = try plan(blocks[0])
     #expect(example.transforms.count == 2)
-    let indented = blocks[1].split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
-    let withTransforms =
-        blocks[0].replacing("sinks:", with: "\(indented)\nsinks:\n  slim: {from: slim, kafka: {topic: slim, key: user_id}}")
-    #expect(try plan(withTransforms).transforms.map(\.name) == ["unique", "sessions", "paid", "slim"])
+    let indented = (blocks[1] + blocks[2]).split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
+    let sinks = ["slim", "pages"].map { "\n  \($0): {from: \($0), kafka: {topic: \($0)}}" }.joined()
+    let withTransforms = try plan(blocks[0].replacing("sinks:", with: "\(indented)\nsinks:\(sinks)"))
+    #expect(withTransforms.transforms.map(\.name) == ["unique", "sessions", "paid", "slim", "pages"])
+    #expect(withTransforms.shuffles.map(\.name) == ["by_page"])
 }

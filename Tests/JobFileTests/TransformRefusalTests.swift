@@ -95,10 +95,6 @@ private let transforms: [Refusal] = [
         "32:29: unknown column `url`; columns are user_id",
         "33:24: unknown column `url`; columns are user_id"),
     Refusal(
-        "dedupe: {by: event_id, within: 24h}", "select: {user_id: lower(user_id), event_type: event_type, amount: amount, url: url}",
-        "25:15: `group_by` has to contain the key `user_id` of source `clicks`: records of one group would lie in several partitions, and moving them together is not supported yet; an earlier `select` dropped or changed it"
-    ),
-    Refusal(
         "dedupe: {by: event_id, within: 24h}", "select: {user_id: user_id, event_type: event_tpe, amount: amount, url: url}",
         "22:44: unknown column `event_tpe`; did you mean `event_type`?"),
     Refusal(
@@ -127,10 +123,6 @@ private let transforms: [Refusal] = [
     Refusal(
         "    group_by: [user_id]", "    group_by: [usr_id]",
         "25:16: unknown column `usr_id`; did you mean `user_id`?"),
-    Refusal(
-        "    group_by: [user_id]", "    group_by: [url]",
-        "25:15: `group_by` has to contain the key `user_id` of source `clicks`: records of one group would lie in several partitions, and moving them together is not supported yet; add `user_id`"
-    ),
     Refusal(
         "    group_by: [user_id]", "    group_by: []",
         "25:15: expected the columns that make a group, found an empty list"),

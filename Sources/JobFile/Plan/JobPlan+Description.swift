@@ -6,9 +6,10 @@ extension JobPlan {
     package func describe() -> String {
         var lines = ["job \(name)", "  kafka: \(brokersText)"]
         for property in kafka.properties.keys.sorted() { lines.append("    \(property)") }
-        for source in sources { lines += describe(source) }
-        for transform in transforms { lines += describe(transform) }
-        for sink in sinks { lines += describe(sink) }
+        for source in sources where source.shuffle == nil { lines += describe(source) }
+        var described: Set<Int> = []
+        for transform in transforms { lines += describeShuffles(above: transform.from, &described) + describe(transform) }
+        for sink in sinks { lines += describeShuffles(above: sink.from, &described) + describe(sink) }
         lines.append("dead letters -> topic \(deadLetter.topic)")
         return lines.joined(separator: "\n")
     }
@@ -47,8 +48,49 @@ extension JobPlan {
         }
     }
 
+    /// Those between the stage and the transform or source before, unless they are among `described`.
+    private func describeShuffles(above stage: StagePlan, _ described: inout Set<Int>) -> [String] {
+        guard case .source(let source) = stage, let index = sources[source].shuffle, described.insert(index).inserted else { return [] }
+        return describeShuffles(above: shuffles[index].from, &described) + describe(shuffles[index])
+    }
+
+    private func describe(_ shuffle: ShufflePlan) -> [String] {
+        let content =
+            switch shuffle.content {
+            case .rows: "rows"
+            case .partialWindows(let window): "partial windows of \(transforms[window].name)"
+            }
+        let columns = shuffle.by.map { shuffle.input.fields[$0].name }.joined(separator: ", ")
+        let origin = sources[source(of: shuffle.from)].topic
+        var lines = [
+            "shuffle \(shuffle.name) <- \(inputName(shuffle.from)): \(content) by \(columns), through topic \(shuffle.topic)",
+            "  why: \(shuffle.reason)", "  partitions: \(shuffle.partitions.map(String.init) ?? "as many as topic \(origin) has")",
+        ]
+        if shuffle.salt > 1 { lines.append("  the rows of a key are spread over up to \(shuffle.salt) partitions") }
+        for window in shuffle.windows where isFirstCut(below: shuffle.from) {
+            let lateness = window.allowedLateness > 0 ? " and an allowed lateness of \(text(window.allowedLateness))" : ""
+            lines.append("  dead letters here: rows that are late for \(describe(window.kind))\(lateness)")
+        }
+        return lines
+    }
+
+    /// Whether rows come to the stage from a topic of the file, or from a window, without another shuffle between.
+    private func isFirstCut(below stage: StagePlan) -> Bool {
+        switch stage {
+        case .source(let index): return sources[index].shuffle == nil
+        case .transform(let index):
+            if case .window = transforms[index].operation { return true }
+            return isFirstCut(below: transforms[index].from)
+        }
+    }
+
+    private func inputName(_ stage: StagePlan) -> String {
+        if case .source(let index) = stage, sources[index].shuffle != nil { return "shuffle \(sources[index].name)" }
+        return name(of: stage)
+    }
+
     private func describe(_ transform: TransformPlan) -> [String] {
-        let head = "transform \(transform.name) <- \(name(of: transform.from))"
+        let head = "transform \(transform.name) <- \(inputName(transform.from))"
         let names = transform.input.fields.map(\.name)
         var lines: [String]
         switch transform.operation {
@@ -83,7 +125,7 @@ extension JobPlan {
 
     private func describe(_ sink: SinkPlan) -> [String] {
         let columns = Schema(sink.columns.map { sink.input.fields[$0] })
-        let head = "sink \(sink.name) <- \(name(of: sink.from)) ->"
+        let head = "sink \(sink.name) <- \(inputName(sink.from)) ->"
         switch sink.target {
         case .kafka(let kafka):
             let key = kafka.key.map { "key \(sink.input.fields[$0].name)" } ?? "no key"

@@ -145,7 +145,8 @@ struct JobFileReader {
             guard let operation = result.operation else { continue }
             plans.append(
                 TransformPlan(
-                    name: node.name, from: result.input.plan, input: result.input.schema, output: result.output.schema, operation: operation))
+                    name: node.name, from: result.input.plan, input: result.input.schema, output: result.output.schema, operation: operation
+                ))
         }
         for node in nodes where stages[node.name] == nil { stages[node.name] = .broken(.transform(0)) }
         return plans

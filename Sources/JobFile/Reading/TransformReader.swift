@@ -9,7 +9,8 @@ struct TransformReader {
     static let foreign = [
         "filter": "where", "condition": "where", "map": "select", "project": "select", "columns": "select", "deduplicate": "dedupe",
         "distinct": "dedupe", "key_by": "rekey` or, for a window, `group_by", "by_key": "rekey", "repartition": "rekey",
-        "partition_by": "rekey", "shuffle": "rekey", "keys": "group_by", "salt": "hot_keys` or `rekey", "lateness": "allowed_lateness", "grace": "allowed_lateness",
+        "partition_by": "rekey", "shuffle": "rekey", "keys": "group_by", "salt": "hot_keys` or `rekey", "lateness": "allowed_lateness",
+        "grace": "allowed_lateness",
         "input": "from", "inputs": "from", "source": "from", "aggregates": "aggregate",
     ]
     private static let operations = ["where", "select", "dedupe", "rekey", "window"]

@@ -44,14 +44,14 @@ struct WindowReader {
         return TransformReader.Result(operation: .window(window), input: moved, output: output)
     }
 
-    /// What the window reads once the rows of a group are in one partition.
-    /// - Parameters:
-    ///   - salt: inner nil: `hot_keys` is there and has errors.
+    /// What the window reads, once the rows of a group are in one partition.
+    /// - Parameter salt: nil without `hot_keys`; nil within where that has errors.
     private func move(_ input: Stage, by groupBy: [Int], salt: Int??, _ shuffles: inout ShuffleList) -> Stage {
         let owner = "window `\(name)`"
         if let salt {
             let salted = shuffles.add(
-                "\(name).salted", from: input, by: groupBy, salt: salt ?? TransformReader.saltRange.lowerBound, content: .rows, owner: owner,
+                "\(name).salted", from: input, by: groupBy, salt: salt ?? TransformReader.saltRange.lowerBound, content: .rows,
+                owner: owner,
                 reason: "`hot_keys` spreads the rows of a group")
             return shuffles.add(
                 name, from: salted, by: groupBy, content: .partialWindows(of: position), owner: owner,
