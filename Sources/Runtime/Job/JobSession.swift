@@ -125,6 +125,7 @@ package final class JobSession {
         try retrying("initialise the transactional producer") { () throws(ProducerError) in
             try self.producer.initTransactions(timeout: .seconds(10))
         }
+        try deleteLeftovers()
         // librdkafka may otherwise register "no partition" with a transaction whose first record races the topic's metadata.
         for topic in outputTopics {
             _ = try retrying("look up topic \(topic)") { () throws(KafkaClientError) in

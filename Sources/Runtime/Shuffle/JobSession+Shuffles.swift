@@ -6,8 +6,7 @@ extension JobSession {
     /// Between two rounds of deleting what has been read of them.
     static let trimInterval = Duration.seconds(30)
 
-    /// Makes the topic of a shuffle, whose number of partitions then never changes: the state below belongs to them. Blocks that a former
-    /// life of the job left there are deleted.
+    /// Makes the topic of a shuffle, whose number of partitions then never changes: the state below belongs to them.
     func prepare(_ shuffle: ShufflePlan, _ admin: any TopicAdministrator) throws(RuntimeFailure) {
         let above = plan.sources[plan.source(of: shuffle.from)]
         let wanted = shuffle.partitions.map(Int32.init(clamping:)) ?? partitions[above.topic] ?? 1
@@ -24,12 +23,19 @@ extension JobSession {
                     + "state below it is divided. Put \(count) into the job file, or give the job another name to start over")
         }
         partitions[shuffle.topic] = count
-        try deleteLeftovers(of: shuffle, above, admin)
     }
 
+    /// Deletes what a former life of the job left in its shuffles' topics.
+    ///
     /// Blocks become visible with the offsets of the tasks that wrote them. So if they are there and the group has no offset of any such task,
-    /// they are of a job of this name whose offsets were deleted to start over.
-    private func deleteLeftovers(of shuffle: ShufflePlan, _ above: SourcePlan, _ admin: any TopicAdministrator) throws(RuntimeFailure) {
+    /// they are of a job of this name whose offsets were deleted to start over. To be called once this instance's last transaction is settled:
+    /// the offsets are not told before.
+    func deleteLeftovers() throws(RuntimeFailure) {
+        for shuffle in plan.shuffles { try deleteLeftovers(of: shuffle) }
+    }
+
+    private func deleteLeftovers(of shuffle: ShufflePlan) throws(RuntimeFailure) {
+        let above = plan.sources[plan.source(of: shuffle.from)]
         var found: [TopicPartition: Int64] = [:]
         for number in 0..<(partitions[shuffle.topic] ?? 0) {
             let partition = TopicPartition(shuffle.topic, number)
@@ -46,6 +52,7 @@ extension JobSession {
         guard committed.allSatisfy({ $0.offset == nil }) else { return }
         context.log.warn(
             "deleting blocks of a former job of this name, whose offsets are gone", ["topic": .string(shuffle.topic)])
+        let admin = try administrator()
         try retrying("delete the records of \(shuffle.topic)") { [found] () throws(AdminError) in
             try admin.deleteRecords(before: found, timeout: .seconds(30))
         }
