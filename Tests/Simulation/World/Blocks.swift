@@ -36,7 +36,7 @@ struct Blocks {
     ) -> [(offset: Int64, bytes: [UInt8])] {
         let end = stableEnd(of: partition, state)
         guard offset < end, let entries = partitions[partition] else { return [] }
-        let committed = (offset..<end).lazy.filter { entries[Int($0)].transaction.map { state($0) == .committed } ?? true }
+        let committed = (offset..<end).filter { entries[Int($0)].transaction.map { state($0) == .committed } ?? true }
         return committed.prefix(count).map { ($0, entries[Int($0)].bytes) }
     }
 }
