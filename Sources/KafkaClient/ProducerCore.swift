@@ -33,6 +33,7 @@ final class ProducerCore: Sendable {
         try properties.set("linger.ms", configuration.linger)
         try properties.set("queue.buffering.max.messages", String(configuration.queueMessages))
         try properties.set("queue.buffering.max.kbytes", String(configuration.queueKiB))
+        if transactional { try properties.set("message.max.bytes", String(TransactionalProducerConfiguration.recordBytesMax)) }
         try properties.apply(configuration.client)
         if let transactionalID {
             try properties.set("transactional.id", transactionalID)

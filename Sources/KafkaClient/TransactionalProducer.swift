@@ -7,6 +7,8 @@ package struct TransactionalProducerConfiguration: Sendable {
     package var transactionalID: String
     /// The coordinator aborts a transaction that is open for longer. Brokers allow up to 15 min by default.
     package var transactionTimeout: Duration
+    /// The largest record that is sent; topics have limits of their own.
+    package static let recordBytesMax = 16 << 20
 
     package init(producer: ProducerConfiguration, transactionalID: String, transactionTimeout: Duration = .seconds(60)) {
         self.producer = producer

@@ -44,7 +44,7 @@ package struct Ledger: Equatable, Sendable {
 
     /// What a task below a shuffle adds to the job's: its records were counted above, as passed on, and now get the fate that they have
     /// in the end.
-    var belowShuffle: Ledger {
+    package var belowShuffle: Ledger {
         var ledger = self
         ledger.consumed = 0
         ledger.aggregated -= consumed

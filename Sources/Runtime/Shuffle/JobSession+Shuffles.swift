@@ -12,7 +12,11 @@ extension JobSession {
         let wanted = shuffle.partitions.map(Int32.init(clamping:)) ?? partitions[above.topic] ?? 1
         // Nothing may go that has not been read, however long the job stands still; what has been read is deleted by the job.
         let topic = NewTopic(
-            shuffle.topic, partitions: wanted, configuration: ["cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"])
+            shuffle.topic, partitions: wanted,
+            configuration: [
+                "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+                "max.message.bytes": "\(TransactionalProducerConfiguration.recordBytesMax)",
+            ])
         let count = try retrying("create topic \(shuffle.topic)") { () throws(AdminError) in
             try admin.ensure(topic, timeout: .seconds(10))
         }

@@ -5,8 +5,8 @@ import JobFile
 ///
 /// Little-endian: `MRSB`, version (1), content (1), upstream partition (4), number of upstream partitions (4), rows (4), watermark (8),
 /// fingerprint (8); then the content. The transaction and the record batch's checksum protect it; a record that is none is somebody else's.
-struct ShuffleBlock {
-    enum Content: UInt8 {
+package struct ShuffleBlock {
+    package enum Content: UInt8 {
         /// Nothing but the watermark.
         case none = 0
         /// Rows in columns (Dataflow's `RowBlocks`).
@@ -16,23 +16,23 @@ struct ShuffleBlock {
     }
 
     /// What sent it: a partition of the source above the shuffle, and how many of them there were.
-    var upstream: Int32
-    var upstreams: Int32
-    var content: Content
+    package var upstream: Int32
+    package var upstreams: Int32
+    package var content: Content
     /// Rows in the content; of partial windows, the rows folded into them.
-    var rows: Int
+    package var rows: Int
     /// Of the upstream task, behind this block.
-    var watermark: Int64
+    package var watermark: Int64
     /// Of what the content is like: columns, or keys and aggregates.
-    var fingerprint: UInt64
+    package var fingerprint: UInt64
 
-    static let headerBytes = 34
+    package static let headerBytes = 34
     private static let magic: UInt32 = 0x4253_524D
     private static let version: UInt8 = 1
     /// More partitions than a Kafka topic has anywhere; also a limit on what a stranger's record can make a task remember.
-    static let upstreamsMax: Int32 = 100_000
+    package static let upstreamsMax: Int32 = 100_000
 
-    init(upstream: Int32, upstreams: Int32, content: Content, rows: Int, watermark: Int64, fingerprint: UInt64) {
+    package init(upstream: Int32, upstreams: Int32, content: Content, rows: Int, watermark: Int64, fingerprint: UInt64) {
         self.upstream = upstream
         self.upstreams = upstreams
         self.content = content
@@ -42,7 +42,7 @@ struct ShuffleBlock {
     }
 
     /// - Returns: nil when `bytes` do not begin as a block of this version does.
-    init?(_ bytes: UnsafeRawBufferPointer) {
+    package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.headerBytes, Self.load(bytes, 0, UInt32.self) == Self.magic, bytes[4] == Self.version,
             let content = Content(rawValue: bytes[5])
         else { return nil }
@@ -55,7 +55,7 @@ struct ShuffleBlock {
         guard upstream >= 0, upstream < upstreams, upstreams <= Self.upstreamsMax, rows >= 0 else { return nil }
     }
 
-    func append(to bytes: inout [UInt8]) {
+    package func append(to bytes: inout [UInt8]) {
         func put<Value: FixedWidthInteger>(_ value: Value) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
         }

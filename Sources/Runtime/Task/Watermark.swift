@@ -1,8 +1,8 @@
 /// Event times and watermarks are microseconds since 1970 UTC within these bounds, so that adding gaps and taking off
 /// bounds never overflows.
-enum EventTimeRange {
+package enum EventTimeRange {
     /// Before any record: nothing is late.
-    static let noWatermark: Int64 = -(1 << 62)
+    package static let noWatermark: Int64 = -(1 << 62)
     /// 36,000 years either way.
-    static let valid: ClosedRange<Int64> = -(1 << 60)...(1 << 60)
+    package static let valid: ClosedRange<Int64> = -(1 << 60)...(1 << 60)
 }
