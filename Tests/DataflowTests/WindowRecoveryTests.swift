@@ -7,46 +7,6 @@ private let kinds: [WindowDefinition.Kind] = [
     .session(gap: 100, max: nil), .session(gap: 100, max: 250), .tumbling(size: 100), .session(gap: 2_000, max: nil),
 ]
 
-/// What a task keeps beyond its operators: the deltas of its epochs, and a home that is complete to some of them.
-private struct Task {
-    let definition: WindowDefinition
-    var window: WindowOperator
-    let home: any TestHome
-    var deltas: [(changes: ChangeSet, watermark: Int64)] = []
-    /// Deltas that the home has.
-    var flushed = 0
-
-    init(_ definition: WindowDefinition, _ home: any TestHome) throws {
-        self.definition = definition
-        self.home = home
-        window = try #require(WindowOperator(definition, testNamespaces, home: home))
-    }
-
-    mutating func freeze(watermark: Int64) {
-        var changes = ChangeSet()
-        window.freeze(epoch: deltas.count + 1, into: &changes)
-        deltas.append((changes, watermark))
-    }
-
-    mutating func flush(upTo count: Int) throws {
-        while flushed < count {
-            try home.apply(deltas[flushed].changes, epoch: flushed + 1, watermark: deltas[flushed].watermark)
-            flushed += 1
-        }
-        window.flushed(upTo: flushed)
-    }
-
-    /// As after a crash: only home and deltas are left.
-    mutating func recover(watermark: Int64) throws {
-        window = try #require(WindowOperator(definition, testNamespaces, home: home))
-        if flushed > 0 { try window.noteHomeIsNotEmpty() }
-        for epoch in flushed..<deltas.count {
-            try deltas[epoch].changes.forEach { change throws(StateError) in try window.load(change, epoch: epoch + 1) }
-        }
-        try window.finishLoading()
-    }
-}
-
 @Test(arguments: 0..<32)
 func evictionAndRecoveryAtAnyEpochChangeNothing(round: Int) throws {
     let seed = UInt64(round) &* 104_729 &+ 3
@@ -54,7 +14,7 @@ func evictionAndRecoveryAtAnyEpochChangeNothing(round: Int) throws {
     let definition = definition(
         kinds[round % kinds.count], lateness: Int64(random.chance(30) ? random.below(200) : 0))
     let home = MemoryHome(timed: testNamespaces.windows, lateness: definition.allowedLateness)
-    var task = try Task(definition, home)
+    var task = try WindowTask(definition, home)
     try disturb(&task, seed: seed, using: &random)
     print("seed \(seed): \(task.deltas.count) epochs, \(home.reads) reads of the home")
 
@@ -70,12 +30,12 @@ func evictionAndRecoveryWorkWithRocksDB(round: Int) throws {
     let seed = UInt64(round) &* 15_485_863 &+ 11
     var random = SplitMix64(seed: seed)
     let definition = definition(kinds[round % kinds.count], lateness: Int64(round % 2 * 70))
-    var task = try Task(definition, RocksHome(timed: testNamespaces.windows, lateness: definition.allowedLateness))
+    var task = try WindowTask(definition, RocksHome(timed: testNamespaces.windows, lateness: definition.allowedLateness))
     try disturb(&task, seed: seed, using: &random)
 }
 
 /// Runs random rows through the task with freezes, flushes, evictions and crashes in between, and without any.
-private func disturb(_ task: inout Task, seed: UInt64, using random: inout SplitMix64) throws {
+private func disturb(_ task: inout WindowTask, seed: UInt64, using random: inout SplitMix64) throws {
     let definition = task.definition
     print("seed \(seed)")
     let bound = Int64([0, 20, 150][random.below(3)])
@@ -108,7 +68,7 @@ private func disturb(_ task: inout Task, seed: UInt64, using random: inout Split
             if random.chance(60) {
                 try task.flush(upTo: task.flushed + random.below(task.deltas.count - task.flushed + 1))
             }
-            if crashes, random.chance(15) { try task.recover(watermark: watermark) }
+            if crashes, random.chance(15) { try task.recover() }
         }
         if evicts, random.chance(70) { evicted += task.window.evict(atLeast: 1 << 20).freed }
     }

@@ -16,8 +16,8 @@ struct PartialWindow {
 /// elements travels in parts: all but the first have a payload of zeros, which adds nothing.
 enum PartialCodec {
     static let headBytes = 8
-    /// Of a window or a part of one: half a block.
-    static let elementsMax = shuffleBlockBytes / 32
+    /// Of a window or a part of one: a quarter of a block.
+    static let elementsMax = shuffleBlockBytes / 64
 
     static func hash(_ definition: WindowDefinition) -> UInt64 {
         var text = definition.fingerprint

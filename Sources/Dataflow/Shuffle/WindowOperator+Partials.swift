@@ -28,8 +28,8 @@ extension WindowOperator {
     /// Makes a block's windows part of those that are open here. To be followed by `advance`, as a batch is.
     ///
     /// Of rows with the same event time from different tasks, `first` and `last` take either; floats are added in the order in
-    /// which blocks come. A window that ends at or before the watermark that was advanced to comes out with the next `advance`:
-    /// with a watermark that is never above those of the tasks which send there is none.
+    /// which blocks come. A window that ends at or before the watermark that was advanced to comes out with the next `advance`;
+    /// there is none with a definition `belowShuffle` and a watermark that is never above those of the tasks which send.
     ///
     /// Throws `.damaged`, and has taken nothing, when the block is none of windows of this definition.
     package func merge(_ block: UnsafeRawBufferPointer) throws(StateError) {
