@@ -39,7 +39,7 @@ extension Pipeline {
         let share = memory / max(1, numbers.count)
         for index in mine {
             let transform = plan.transforms[index]
-            let node = try Self.node(transform, &registry, numbers[transform.name] ?? 0, home, memory: share, delay: plan.closingDelay(of: index))
+            let node = try Self.node(transform, &registry, numbers[transform.name] ?? 0, home, memory: share, isBelowShuffle: plan.isBelowShuffle(index))
             transforms[index] = node
             nodes.append(node)
         }
@@ -108,15 +108,15 @@ extension Pipeline {
 
     /// Where a window's rows are folded.
     private enum Place {
-        /// In one task, from its source's rows to the result.
-        case whole(WindowOperator.Namespaces, Home)
+        /// In one task, up to the result; below a shuffle its source's rows, or windows, have come from many.
+        case task(WindowOperator.Namespaces, Home, isBelowShuffle: Bool)
         /// In the task that reads the rows, up to the shuffle.
         case partial
     }
 
     private static func node(
         _ plan: TransformPlan, _ registry: inout StateRegistry, _ namespace: UInt16, _ home: Home, memory: Int,
-        delay: Int64
+        isBelowShuffle: Bool
     ) throws(StateError) -> Node {
         switch plan.operation {
         case .filter(let condition):
@@ -129,9 +129,9 @@ extension Pipeline {
             let op = Dedupe(input: plan.input, by: dedupe.columns, within: dedupe.within, remembered: remembered)
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .dedupe(op), namespace: namespace)
-        case .window(var window):
-            window.allowedLateness += delay
-            let (op, extras) = Self.window(plan, window, .whole(.init(windows: namespace, sets: namespace + 1), home))
+        case .window(let window):
+            let place = Place.task(.init(windows: namespace, sets: namespace + 1), home, isBelowShuffle: isBelowShuffle)
+            let (op, extras) = Self.window(plan, window, place)
             // Two expressions of one type would otherwise pass for each other.
             let texts = window.aggregates.map { $0.call.text }.joined(separator: "; ")
             registry.register(plan.name, fingerprint: "\(op.fingerprint) of \(texts)", namespace: namespace)
@@ -166,7 +166,8 @@ extension Pipeline {
             aggregates: aggregates)
         let op: WindowOperator?
         switch place {
-        case .whole(let namespaces, let home): op = WindowOperator(definition, namespaces, home: home)
+        case .task(let namespaces, let home, let isBelowShuffle):
+            op = WindowOperator(isBelowShuffle ? definition.belowShuffle : definition, namespaces, home: home)
         case .partial:
             definition.isPartial = true
             op = WindowOperator(definition, .init(windows: 0, sets: 0))
@@ -194,23 +195,19 @@ extension JobPlan {
     fileprivate func lateness(of stage: StagePlan) -> Int64 {
         guard case .transform(let index) = stage else { return 0 }
         let before = lateness(of: transforms[index].from)
-        if case .window(let window) = transforms[index].operation { return before + window.allowedLateness + closingDelay(of: index) }
-        return before
+        guard case .window(let window) = transforms[index].operation else { return before }
+        // As `WindowDefinition.belowShuffle` has it.
+        if case .session(let gap, _) = window.kind, isBelowShuffle(index) { return before + window.allowedLateness + gap }
+        return before + window.allowedLateness
     }
 
-    /// How much longer a window stays open for being below a shuffle, microseconds.
-    ///
-    /// The shuffle lets a row pass whose own session, [t, t + gap), is not over. A session that ended before may still touch it, up
-    /// to a gap later: closed only then, what becomes one session does not depend on which task was faster.
-    fileprivate func closingDelay(of transform: Int) -> Int64 {
-        guard case .window(let window) = transforms[transform].operation, case .session(let gap, _) = window.kind else { return 0 }
-        var stage = transforms[transform].from
-        while case .transform(let above) = stage {
-            // What a window puts out has an order of its own.
-            if case .window = transforms[above].operation { return 0 }
-            stage = transforms[above].from
+    /// Rows of several partitions mix in the transform's input. Not in what a window puts out: that has an order of its own.
+    fileprivate func isBelowShuffle(_ transform: Int) -> Bool {
+        switch transforms[transform].from {
+        case .source(let source): return sources[source].shuffle != nil
+        case .transform(let above):
+            if case .window = transforms[above].operation { return false }
+            return isBelowShuffle(above)
         }
-        guard case .source(let source) = stage, sources[source].shuffle != nil else { return 0 }
-        return gap
     }
 }
