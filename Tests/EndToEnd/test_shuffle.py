@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from harness import SHARED, await_that
 from test_kill import Flow
@@ -291,6 +291,56 @@ def test_killed_at_any_moment_a_shuffle_loses_nothing_and_doubles_nothing(site):
     letters = [(h, m) for h, m in at.dead_letters() if h["millrace.reason"] == "late"]
     assert collections.Counter(json.loads(m.value())["event_id"] for _, m in letters) == late
     assert len(at.parquet_rows()) == len(at.json_records("minutes"))
+
+
+GROWING = "job: growing" + SOURCE + """
+transforms:
+  %s
+  result: {from: %s, group_by: [host], window: {session: {gap: 30m}}, aggregate: {requests: count()}}
+""" + SINKS % "host"
+
+
+def requests(begin, end):
+    return [(row["host"].encode(), json.dumps(row).encode()) for row in WEBLOG[begin:end]]
+
+
+def grow(at, topic, partitions):
+    admin = AdminClient({"bootstrap.servers": at.brokers})
+    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(30)
+
+
+def test_a_topic_that_has_grown_stops_a_job_whose_state_belongs_to_its_partitions(site):
+    at = site(GROWING % ("", "requests"), partitions=2, log=True)
+    process = at.start_job()
+    at.await_ready(process)
+    at.produce("requests", requests(0, 2_000))
+    await_that(lambda: at.metric("millrace_records_consumed_total") == 2_000, 60, "the first records")
+    grow(at, "requests", 5)
+    assert process.wait(120) == 1
+    assert "it has 5 partitions and had 2" in at.log_text() and "on_partition_growth: continue" in at.log_text()
+    at.job.write_text(at.job.read_text().replace("    key: host\n", "    key: host\n    on_partition_growth: continue\n"))
+    assert at.run() == 0, at.log_text()
+
+
+def test_below_a_rekey_a_topic_may_grow(site):
+    at = site(GROWING % ("by_host: {from: requests, rekey: {by: host}}", "by_host"), partitions=2)
+    process = at.start_job()
+    at.await_ready(process)
+    at.produce("requests", requests(0, 5_000))
+    await_that(lambda: at.metric("millrace_records_consumed_total", topic="requests") == 5_000, 60, "the first records")
+    grow(at, "requests", 5)
+    await_that(lambda: len((at.status("growing") or {}).get("tasks", [])) == 7, 60, "the new tasks")
+    at.produce("requests", requests(5_000, None), **{"topic.metadata.refresh.interval.ms": 500})
+    await_that(lambda: at.metric("millrace_records_consumed_total", topic="requests") == len(WEBLOG), 60, "the other records")
+    assert at.stop(process) == 0
+    assert at.run("--flush") == 0, at.log_text()
+    at.start_log()
+    assert {m.partition() for m in at.consume("requests")} > {0, 1}
+    found = collections.Counter()
+    for row in at.json_records("result"):
+        found[row["host"], row["window_start"], row["window_end"]] += row["requests"]
+    expected = {(w["host"], w["window_start"], w["window_end"]): w["requests"] for w in windows(WEBLOG, "host", True)}
+    assert found == expected
 
 
 def test_what_has_been_read_below_is_deleted(site):

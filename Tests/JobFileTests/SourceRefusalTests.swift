@@ -120,4 +120,7 @@ private let sources: [Refusal] = [
     Refusal(
         "on_offset_out_of_range: fail", "on_offset_out_of_range: reset",
         "18:29: expected `on_offset_out_of_range`: fail, earliest or latest, found `reset`"),
+    Refusal(
+        "on_offset_out_of_range: fail", "on_partition_growth: go_on",
+        "18:26: expected `on_partition_growth`: fail or continue, found `go_on`"),
 ]

@@ -14,6 +14,8 @@ package struct SourcePlan: Sendable {
     /// Where to begin without a committed offset.
     package var start: StartPosition
     package var onOffsetOutOfRange: OffsetOutOfRange
+    /// When the topic has more partitions than the state was made with, and records of a key may lie elsewhere than before.
+    package var onPartitionGrowth = PartitionGrowth.fail
     /// A window or a dedupe reads a source without key: with more than one partition its results would be wrong,
     /// so the runtime refuses a topic that has more.
     package var mustHaveOnePartition: Bool
@@ -92,6 +94,10 @@ package enum StartPosition: Hashable, Sendable {
     case latest
     /// The first record whose Kafka timestamp is at or after this, microseconds since 1970 UTC.
     case timestamp(Int64)
+}
+
+package enum PartitionGrowth: String, Hashable, Sendable, CaseIterable {
+    case fail, `continue`
 }
 
 package enum OffsetOutOfRange: String, Hashable, Sendable, CaseIterable {

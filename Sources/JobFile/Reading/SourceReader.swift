@@ -5,7 +5,7 @@ import Expression
 struct SourceReader {
     let diagnostics: Diagnostics
 
-    private static let keys = ["topic", "format", "key", "fields", "event_time", "start", "on_offset_out_of_range"]
+    private static let keys = ["topic", "format", "key", "fields", "event_time", "start", "on_offset_out_of_range", "on_partition_growth"]
     private static let dayMax: Int64 = 36_500 * 86_400_000_000
 
     /// A source that has errors has no plan; its stage says what is known all the same.
@@ -40,11 +40,16 @@ struct SourceReader {
             section["on_offset_out_of_range"].map {
                 diagnostics.choice($0, "`on_offset_out_of_range`", OffsetOutOfRange.self)
             } ?? .fail
+        let growth =
+            section["on_partition_growth"].map {
+                diagnostics.choice($0, "`on_partition_growth`", PartitionGrowth.self)
+            } ?? .fail
         var plan: SourcePlan?
-        if diagnostics.count == before, isNamed, let topic, let format, let eventTime, let start, let outOfRange {
+        if diagnostics.count == before, isNamed, let topic, let format, let eventTime, let start, let outOfRange, let growth {
             plan = SourcePlan(
                 name: entry.key, topic: topic.name, format: format, key: key, fields: fields, eventTime: eventTime, start: start,
                 onOffsetOutOfRange: outOfRange, mustHaveOnePartition: false)
+            plan?.onPartitionGrowth = growth
         }
         return Result(name: entry.key, nameStart: entry.keyStart, topic: topic, plan: plan, stage: stage)
     }

@@ -139,6 +139,7 @@ extension JobSession {
             .init(stagingName: $0.staging, finalName: $0.final, bytes: Int64($0.bytes), rows: Int64($0.rows))
         }
         header.extras = content.extras
+        header.partitionCount = partitions[content.partition.topic]
         return header
     }
 

@@ -225,6 +225,7 @@ package final class JobSession {
     private func handle(_ event: ConsumerEvent) throws(RuntimeFailure) {
         switch event {
         case .assign(let partitions):
+            try checkGrowth(partitions)
             try findEnds()
             // All are restored before any is read: a question about one partition would wait behind the long poll for another's
             // records, which go over the same connection.

@@ -104,6 +104,7 @@ extension JobSession {
     ) throws(StateError) -> RecoveredTask {
         let newest = try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
         let header = newest.header
+        try checkGrowth(of: source, since: header)
         for file in header.files {
             let staged = StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows))
             do {
