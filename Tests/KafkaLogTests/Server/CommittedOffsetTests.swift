@@ -1,31 +1,51 @@
-import Glibc
+import Foundation
 import KafkaLog
 import KafkaLogProtocol
 import KafkaLogStorage
-import Synchronization
 import Testing
 
 /// A disk whose syncs a test can hold up, and let fail.
-private final class SlowDisk: Sendable {
-    let isHeld = Atomic(false)
-    let isWaiting = Atomic(false)
-    let isBroken = Atomic(false)
+private final class SlowDisk: @unchecked Sendable {
+    // Unchecked: everything below is only touched while `condition` is locked.
+    private let condition = NSCondition()
+    private var isHeld = false
+    private var isWaiting = false
+    private var isBroken = false
 
     var operations: FileOperations {
         var operations = FileOperations.system
         operations.synchronize = { (descriptor) throws(SystemError) in
-            while self.isHeld.load(ordering: .acquiring) {
-                self.isWaiting.store(true, ordering: .releasing)
-                usleep(100)
-            }
-            if self.isBroken.load(ordering: .acquiring) { throw SystemError(code: EIO) }
+            if self.pass() { throw SystemError(code: EIO) }
             try FileOperations.system.synchronize(descriptor)
         }
         return operations
     }
 
+    /// Waits while the disk is held.
+    /// - Returns: whether it is broken.
+    private func pass() -> Bool {
+        condition.withLock {
+            while isHeld {
+                isWaiting = true
+                condition.broadcast()
+                condition.wait()
+            }
+            return isBroken
+        }
+    }
+
+    func hold() { condition.withLock { isHeld = true } }
+
+    func release(broken: Bool = false) {
+        condition.withLock {
+            isHeld = false
+            isBroken = broken
+            condition.broadcast()
+        }
+    }
+
     func waitUntilASyncIsHeld() {
-        while !isWaiting.load(ordering: .acquiring) { usleep(100) }
+        condition.withLock { while !isWaiting { condition.wait() } }
     }
 }
 
@@ -44,11 +64,11 @@ private let fetchAll = OffsetFetchRequest { $0.groups = [.init { $0.groupID = "g
     let writer = try log.client(), reader = try log.client()
     try writer.createTopic("t")
     #expect(try writer.ask(commit(4)).topics[0].partitions[0].errorCode == .none)
-    disk.isHeld.store(true, ordering: .releasing)
+    disk.hold()
     try writer.send(commit(5))
     disk.waitUntilASyncIsHeld()
     try reader.send(fetchAll)
-    disk.isHeld.store(false, ordering: .releasing)
+    disk.release()
     let shown = try reader.receive(OffsetFetchRequest.self).response.groups[0].topics[0].partitions[0].committedOffset
     #expect(shown == 5)
     #expect(try writer.receive(OffsetCommitRequest.self).response.topics[0].partitions[0].errorCode == .none)
@@ -60,14 +80,13 @@ private let fetchAll = OffsetFetchRequest { $0.groups = [.init { $0.groupID = "g
     let writer = try log.client(), reader = try log.client()
     try writer.createTopic("t")
     #expect(try writer.ask(commit(4)).topics[0].partitions[0].errorCode == .none)
-    disk.isHeld.store(true, ordering: .releasing)
+    disk.hold()
     try writer.send(commit(5))
     disk.waitUntilASyncIsHeld()
     try reader.send(fetchAll)
     // Of the requests of other connections this one is served after the fetch.
     _ = try log.client().ask(MetadataRequest())
-    disk.isBroken.store(true, ordering: .releasing)
-    disk.isHeld.store(false, ordering: .releasing)
+    disk.release(broken: true)
     #expect(throws: ConnectionClosed.self) { try reader.receive(OffsetFetchRequest.self) }
     #expect(throws: ConnectionClosed.self) { try writer.receive(OffsetCommitRequest.self) }
 }
