@@ -3,12 +3,6 @@ import JobFile
 import KafkaClient
 
 extension JobSession {
-    var outputTopics: [String] {
-        plan.sinks.compactMap { sink in
-            if case .kafka(let target) = sink.target { target.topic } else { nil }
-        } + [plan.deadLetter.topic]
-    }
-
     /// Creates what is missing, so far as that is the job's to do.
     func prepareTopics() throws(RuntimeFailure) {
         let admin: any TopicAdministrator
@@ -38,7 +32,7 @@ extension JobSession {
                         + "group could lie in several of them. Name the field that the topic is partitioned by")
             }
         }
-        for topic in outputTopics {
+        for topic in plan.outputTopics {
             _ = try retrying("create topic \(topic)") { () throws(AdminError) in
                 try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(10))
             }

@@ -61,6 +61,12 @@ package final class JobSession {
     /// End offsets of a bounded run; nil until they are known.
     var ends: [TopicPartition: Int64]?
     var starts: [TopicPartition: Int64] = [:]
+    /// Partitions of a backfill that have been read up to their ends, and are read no more.
+    private var finished: Set<TopicPartition> = []
+    /// Of a backfill: what each task has committed since the run began.
+    var totals: [TaskID: ReplayTotals] = [:]
+    /// Of a bounded run: when it began to count, and what had been done then.
+    var countedFrom: (time: ContinuousClock.Instant, done: Int64)?
     /// Of all sources: the memory for state is theirs to share.
     var partitionCount = 0
     private var nextCommit: ContinuousClock.Instant
@@ -87,11 +93,12 @@ package final class JobSession {
         }
         maintenance = Maintenance(context)
         var workers: [Worker] = []
+        let limiter = context.mode.replay?.recordsPerSecond.map { RateLimiter(recordsPerSecond: $0, now: now) }
         do throws(KafkaClientError) {
             for index in 0..<settings.workers {
                 workers.append(
                     Worker(
-                        index: index, queue: try consumer.makeQueue(), failures: failures,
+                        index: index, queue: try consumer.makeQueue(), failures: failures, limiter: limiter,
                         onPressure: { [context, consumer] in
                             context.requests.requestCommit()
                             consumer.wake()
@@ -108,6 +115,9 @@ package final class JobSession {
         defer { end() }
         try open()
         while !hasStopped { try step() }
+        if rollsAll, mode.replay != nil {
+            context.board.update { $0.replayed = totals.values.reduce(into: ReplayTotals()) { $0 += $1 } }
+        }
     }
 
     /// Joins the group. `end` has to follow at last, also when this throws.
@@ -117,7 +127,7 @@ package final class JobSession {
             try self.producer.initTransactions(timeout: .seconds(10))
         }
         // librdkafka may otherwise register "no partition" with a transaction whose first record races the topic's metadata.
-        for topic in outputTopics {
+        for topic in plan.outputTopics {
             _ = try retrying("look up topic \(topic)") { () throws(KafkaClientError) in
                 try self.producer.partitionCount(of: topic, timeout: .seconds(10))
             }
@@ -182,6 +192,12 @@ package final class JobSession {
         let id = taskID(partition)
         guard let source = plan.sources.first(where: { $0.topic == partition.topic }), let task = owned[id] else { return }
         let ends = try asking { () throws(KafkaClientError) in try self.consumer.watermarks(of: partition, timeout: .seconds(10)) }
+        if mode.replay != nil {
+            throw RuntimeFailure(
+                remedy: .fail,
+                description: "the log no longer has offset \(task.progress.position) of \(partition), which the range begins at or goes on with (it has "
+                    + "\(ends.low) to \(ends.lastStableOffset)): \(reason). Records were deleted by retention, or the topic was made anew")
+        }
         let position: Int64
         switch source.onOffsetOutOfRange {
         case .fail:
@@ -264,6 +280,8 @@ package final class JobSession {
     private func restore(_ partition: TopicPartition) throws(RuntimeFailure) -> RecoveredTask? {
         let id = taskID(partition)
         guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return nil }
+        // A partition that the topic has got since has nothing of the range.
+        if let replay = mode.replay, replay.ranges[partition] == nil { return nil }
         // A life before this one may still be writing.
         if let home = leaving.removeValue(forKey: id) {
             maintenance.catchUp()
@@ -294,7 +312,7 @@ package final class JobSession {
                 partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
                 start: position, since: clock.now(), hasLeftovers: recovered.hasLeftovers)
             machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
-            starts[partition] = position
+            starts[partition] = mode.replay?.ranges[partition]?.lowerBound ?? position
             recovered.task.end = ends?[partition]
             workers[worker].send(.adopt(TaskHandle(task: recovered.task), reply: reply))
         }
@@ -306,6 +324,11 @@ package final class JobSession {
         for (partition, _) in recovered {
             let id = taskID(partition)
             guard let task = owned[id] else { continue }
+            if mode.replay != nil, let end = ends?[partition], task.start >= end {
+                finished.insert(partition)
+                continue
+            }
+            finished.remove(partition)
             let queue = workers[task.worker].queue
             try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: task.start, on: queue) }
         }
@@ -343,6 +366,10 @@ package final class JobSession {
     /// The end offsets that a bounded run works up to, of all partitions of all sources.
     private func findEnds() throws(RuntimeFailure) {
         guard mode != .continuous, ends == nil else { return }
+        if let replay = mode.replay {
+            ends = replay.ranges.mapValues(\.upperBound)
+            return
+        }
         var found: [TopicPartition: Int64] = [:]
         do throws(KafkaClientError) {
             for source in plan.sources {
@@ -359,11 +386,15 @@ package final class JobSession {
 
     /// A bounded run is over when every partition of this instance has reached its end.
     private func endIfDone() throws(RuntimeFailure) {
-        guard let ends, case .untilEnd(let flush) = mode, !isStopping, !owned.isEmpty else { return }
-        let mine = owned.values.map(\.partition)
-        guard mine.count == ends.count else { return }
-        guard owned.values.allSatisfy({ $0.progress.position >= ends[$0.partition] ?? 0 }) else { return }
-        if flush {
+        guard let ends, !isStopping, !owned.isEmpty else { return }
+        let done = owned.values.map(\.partition).filter { (owned[taskID($0)]?.progress.position ?? 0) >= ends[$0] ?? 0 }
+        if mode.replay != nil {
+            // What lies behind the end would be fetched and thrown away for as long as the others take.
+            let justDone = done.filter { finished.insert($0).inserted }
+            try asking { () throws(KafkaClientError) in try self.consumer.end(justDone) }
+        }
+        guard owned.count == ends.count, done.count == ends.count else { return }
+        if mode.closesWindows {
             try drive(.due)
             for worker in workers { worker.send(.closeWindows) }
         }
