@@ -268,7 +268,7 @@ def test_the_same_id_again_is_done_and_with_anything_else_refused(site):
 
 
 def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(site):
-    history = History(site, events=2_000)
+    history = History(site, events=6_000)
     end = int(time.time() * 1000)
     s = history.new("dry")
     log = history.site
@@ -286,11 +286,11 @@ def test_a_dry_run_tells_what_would_be_done_and_changes_nothing(site):
     before = world()
     said = dry()
     assert world() == before
-    assert "in all at most 2000 records" in said and "nothing is replaced" in said and "topic sessions.out.backfill.r (new)" in said
+    assert "in all at most 6000 records" in said and "nothing is replaced" in said and "topic sessions.out.backfill.r (new)" in said
     assert f"files in {s.directory}/lake.backfill/r (new)" in said and "clicks/3: offsets 0 to " in said, said
 
-    process = start(s, "r", BEGIN, end, "--rate", 400)
-    await_that(lambda: (s.status("sessions.backfill.r") or {"epoch": 0})["epoch"] > 2, 60, "commits")
+    process = start(s, "r", BEGIN, end, "--rate", 1_500)
+    await_that(lambda: list(s.directory.rglob("*.backfill/.r")), 60, "the first file")
     s.kill(process)
     before = world()
     said = dry()
@@ -373,7 +373,7 @@ def test_a_stop_commits_and_the_next_start_goes_on_from_there(site):
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     assert "the same command goes on" in s.log_text() and not (s.directory / "lake.backfill/r").exists()
-    assert sum(offset for offset, _ in history.site.committed("sessions.backfill.r", "clicks").values()) > 500
+    assert sum(max(0, offset) for offset, _ in history.site.committed("sessions.backfill.r", "clicks").values()) > 500
     assert backfill(s, "r", BEGIN, end) == 0
     calm = history.new("calm")
     assert backfill(calm, "calm", BEGIN, end) == 0
@@ -421,7 +421,7 @@ def test_what_cannot_be_a_run_is_refused_before_anything_starts(site):
     ]:
         done = s.command("backfill", s.job, *arguments, "--config", s.config, check=False)
         assert done.returncode == 64 and text in done.stderr, done.stderr
-    s.job.write_text(s.job.read_text().replace("./lake", "./lake/.."))
+    s.job.write_text(s.job.read_text().replace("./lake", "./lake/x/.."))
     done = s.command("backfill", s.job, "--from", 1, "--to", 2, "--run-id", "r", "--config", s.config, check=False)
     assert done.returncode == 78 and "the path has to end in a name" in done.stderr
     assert not (s.directory / "data").exists()
