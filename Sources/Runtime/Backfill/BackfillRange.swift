@@ -22,8 +22,8 @@ package struct BackfillRange: Equatable, Sendable {
     /// - Returns: the partitions, and those of them whose first records retention may have deleted.
     package func offsets(
         of sources: [SourcePlan], in cluster: ClusterLookUp
-    ) throws -> (partitions: [BackfillRecord.Partition], cut: [TopicPartition]) {
-        let topics = try cluster.topics(timeout: Self.timeout)
+    ) throws(Failure) -> (partitions: [BackfillRecord.Partition], cut: [TopicPartition]) {
+        let topics = try asking { () throws(KafkaClientError) in try cluster.topics(timeout: Self.timeout) }
         var all: [TopicPartition] = []
         for source in sources {
             guard let count = topics[source.topic] else {
@@ -36,9 +36,12 @@ package struct BackfillRange: Equatable, Sendable {
             }
             all += (0..<count).map { TopicPartition(source.topic, $0) }
         }
-        let ends = try cluster.ends(of: all, timeout: Self.timeout)
-        let first = try cluster.offsets(atOrAfter: from, of: all, timeout: Self.timeout)
-        let behind = try cluster.offsets(atOrAfter: to, of: all, timeout: Self.timeout)
+        let (ends, first, behind) = try asking { () throws(KafkaClientError) in
+            (
+                try cluster.ends(of: all, timeout: Self.timeout), try cluster.offsets(atOrAfter: from, of: all, timeout: Self.timeout),
+                try cluster.offsets(atOrAfter: to, of: all, timeout: Self.timeout)
+            )
+        }
         var partitions: [BackfillRecord.Partition] = []
         var cut: [TopicPartition] = []
         for (index, partition) in all.enumerated() {
@@ -54,5 +57,13 @@ package struct BackfillRange: Equatable, Sendable {
             partitions.append(.init(topic: partition.topic, partition: partition.partition, start: start, end: end))
         }
         return (partitions, cut)
+    }
+
+    private func asking<Answer>(_ question: () throws(KafkaClientError) -> Answer) throws(Failure) -> Answer {
+        do throws(KafkaClientError) {
+            return try question()
+        } catch {
+            throw Failure(description: "\(error)")
+        }
     }
 }

@@ -80,7 +80,7 @@ struct FilesByRowsTests {
         // Some were full, and some had to make room for others.
         #expect(wanted.files.count > 82 * 2)
 
-        for _ in 0..<20 {
+        for _ in 0..<6 {
             var writer = Writer()
             var done = 0
             var committed = 0
