@@ -78,7 +78,7 @@ let package = Package(
         .executableTarget(
             name: "millrace",
             dependencies: [
-                "Batch", "Telemetry", "JobFile", "Formats", "State", "KafkaClient", "CRdKafka", "KafkaLog", "KafkaLogProtocol",
+                "Batch", "Telemetry", "Expression", "JobFile", "Formats", "State", "KafkaClient", "CRdKafka", "KafkaLog", "KafkaLogProtocol",
                 "KafkaLogStorage", "Runtime", "Admin", "CShims",
             ],
             swiftSettings: swift),
@@ -100,7 +100,7 @@ let package = Package(
             "KafkaLogTransactionsTests", path: "Tests/KafkaLogTests/Transactions", "KafkaLogTransactions", "KafkaLogCoordination"),
         tests(
             "KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaClient"),
-        tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
+        tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient", "JobFile", "State", "Batch", "Parquet"),
         module(
             "Simulation", path: "Tests/Simulation/World", "Runtime", "KafkaClient", "State", "JobFile", "Telemetry", "Parquet", "Batch"),
         .executableTarget(

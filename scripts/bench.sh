@@ -4,6 +4,8 @@
 #       a job end to end: fills a topic, drains it with the log in the same process: throughput, processor time by part, memory
 #   scripts/bench.sh log [--records N] [--rate R] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
 #       the log alone: producing, consuming, latency, transactions, start, memory, with a lean client and with librdkafka
+#   scripts/bench.sh backfill [--events N] [--repeats N] [--compare] [--json FILE]
+#       a backfill of a topic and the live job over the same topic, one after the other
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,5 +14,9 @@ swift build -c release --product millrace 2>&1 | tail -1
 if [ "${1:-}" = log ]; then
     shift
     exec python3 scripts/bench_log.py "$@"
+fi
+if [ "${1:-}" = backfill ]; then
+    shift
+    exec python3 scripts/backfill_bench.py "$@"
 fi
 exec python3 scripts/bench.py "$@"

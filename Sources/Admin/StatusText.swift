@@ -24,6 +24,16 @@ enum StatusText {
         fields.append(("ledger", ledger(status.ledger)))
         fields.append(("produced", object(status.produced.sorted { $0.key < $1.key }.map { ($0.key, String($0.value)) })))
         fields.append(("tasks", "[" + status.tasks.map(task).joined(separator: ",") + "]"))
+        if let progress = status.progress {
+            fields.append((
+                "progress",
+                object([
+                    ("done", String(progress.done)), ("total", String(progress.total)),
+                    ("per_second", progress.perSecond.map { String($0) } ?? "null"),
+                    ("seconds_left", progress.secondsLeft.map { String($0) } ?? "null"),
+                ])
+            ))
+        }
         if withPlan { fields.append(("plan", JSONText.quoted(status.plan))) }
         return object(fields)
     }

@@ -65,7 +65,7 @@ struct millrace_http *millrace_http_start(const struct sockaddr *address, const 
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, silent, NULL, MHD_OPTION_SOCK_ADDR, address,
         MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10),
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 << 10), MHD_OPTION_ARRAY, certificate ? tls : none, MHD_OPTION_END);
     if (!http->daemon) {
         free(http);

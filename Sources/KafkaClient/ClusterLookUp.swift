@@ -65,6 +65,16 @@ package final class ClusterLookUp: Sendable {
         return partitions.indices.map { PartitionEnds(partition: partitions[$0], start: starts[$0], end: ends[$0], lastStable: stable[$0]) }
     }
 
+    /// For each partition, in the given order, the offset of the first record whose Kafka timestamp is at or after the time,
+    /// transactions decided or not; -1 where there is none so young.
+    /// - Parameter time: milliseconds since 1970 UTC, not below 0.
+    package func offsets(
+        atOrAfter time: Int64, of partitions: [TopicPartition], timeout: Duration
+    ) throws(KafkaClientError) -> [Int64] {
+        precondition(time >= 0, "a time before 1970 stands for something else in the request")
+        return partitions.isEmpty ? [] : try offsets(time, of: partitions, uncommitted, timeout)
+    }
+
     /// In ListOffsets the times -2 and -1 stand for the beginning and the end, as in librdkafka's own constants.
     private func offsets(
         _ time: Int64, of partitions: [TopicPartition], _ client: ClientHandle, _ timeout: Duration

@@ -8,6 +8,8 @@ import Telemetry
 struct Daemon {
     static let usualFile = "config/millrace.yaml"
     static let stopGraceSeconds: TimeInterval = 30
+    /// What threads and clients get to end in after the last commit was given up.
+    static let stopSlackSeconds: TimeInterval = 10
 
     let settings: DaemonFile
     let log: Log
@@ -71,7 +73,17 @@ struct Daemon {
         }
     }
 
+    /// Starts HTTP; ends the process if that is not possible.
     func startHTTP(_ endpoints: Endpoints) -> HTTPServer {
+        do throws(HTTPServerError) {
+            return try openHTTP(endpoints)
+        } catch {
+            log.error("http could not be started", ["error": .string(error.description)])
+            Program.finish(.failed)
+        }
+    }
+
+    func openHTTP(_ endpoints: Endpoints) throws(HTTPServerError) -> HTTPServer {
         var tls: (certificate: String, key: String)?
         if let files = settings.http.tls {
             do {
@@ -83,16 +95,11 @@ struct Daemon {
                 Program.finish(.configuration)
             }
         }
-        do throws(HTTPServerError) {
-            let listen = settings.http.listen
-            let server = try HTTPServer(
-                .init(host: listen.host, port: listen.port, tls: tls, token: settings.http.token),
-                { method, path in endpoints.respond(method, path) })
-            log.info("http is ready", ["url": .string("http\(tls == nil ? "" : "s")://\(listen.host):\(server.port)/")])
-            return server
-        } catch {
-            log.error("http could not be started", ["error": .string(error.description)])
-            Program.finish(.failed)
-        }
+        let listen = settings.http.listen
+        let server = try HTTPServer(
+            .init(host: listen.host, port: listen.port, tls: tls, token: settings.http.token),
+            { method, path in endpoints.respond(method, path) })
+        log.info("http is ready", ["url": .string("http\(tls == nil ? "" : "s")://\(listen.host):\(server.port)/")])
+        return server
     }
 }

@@ -22,6 +22,7 @@ enum Program {
                millrace log dump [--json] [--records [--max-bytes N]] [--partition TOPIC/N] [--from OFFSET] PATH
                millrace log user NAME
                millrace check JOB.yaml...
+               millrace backfill JOB.yaml --from T --to T --run-id ID [--rate N] [--dry-run] [--config FILE] [--log text|json]
                millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
                millrace bench [--client lean|librdkafka] [--brokers H:P | --config FILE] log produce|consume|latency|transactions
@@ -37,6 +38,10 @@ enum Program {
                   It goes on behind damage, says where that is, and exits with 1 then
         log user  prints a line of `log.users_file` from a password on standard input
         check     validates job files and prints their plans
+        backfill  runs a job over the records of a time span, by Kafka timestamp, beside the job that runs: in a group, state, topics and
+                  directories of its own, which appear when all is done. The same ID again goes on where it stopped, and gives the
+                  same files. T is a time as 2026-01-31T00:00:00Z or milliseconds since 1970; --rate is a limit in records a second;
+                  --dry-run says what would be read and written, and changes nothing
         generate  puts a synthetic clickstream on a topic
         produce   puts the lines of a file on a topic
         bench     measures one client of a log that runs; scripts/bench.sh does the whole of it
@@ -56,6 +61,7 @@ enum Program {
             switch command {
             case "run": finish(try RunCommand(&arguments).run())
             case "log": finish(try runLog(&arguments))
+            case "backfill": finish(try BackfillCommand(&arguments).run())
             case "check": finish(try CheckCommand(&arguments).run())
             case "generate": finish(try GenerateCommand(&arguments).run())
             case "produce": finish(try ProduceCommand(&arguments).run())

@@ -9,11 +9,12 @@ struct Progress {
 
     init(_ what: String) { self.what = what }
 
-    mutating func show(_ done: Int, of total: Int, force: Bool = false) {
+    /// - Parameter before: what of `done` an earlier process did.
+    mutating func show(_ done: Int, of total: Int, before: Int = 0, force: Bool = false) {
         guard isShown, force || ContinuousClock.now - shown > .milliseconds(200) else { return }
         shown = .now
         let seconds = max(0.001, Double((ContinuousClock.now - began) / .milliseconds(1)) / 1_000)
-        let rate = Double(done) / seconds
+        let rate = Double(done - before) / seconds
         let percent = total > 0 ? " (\(done * 100 / total)%)" : ""
         let left = total > done && rate > 0 ? ", about \(Int((Double(total - done) / rate).rounded(.up))) s left" : ""
         write("\r\u{1B}[K\(what): \(done)\(percent), \(Int(rate))/s\(left)")

@@ -9,9 +9,6 @@ import Telemetry
 
 /// `millrace run`: jobs, and the log if the daemon file has one.
 struct RunCommand {
-    /// What threads and clients get to end in after the last commit was given up.
-    private static let stopSlackSeconds: TimeInterval = 10
-
     private let daemon: Daemon
     private let mode: RunMode
     private let files: [String]
@@ -39,7 +36,7 @@ struct RunCommand {
         }
         let storage: any CheckpointStorage
         do throws(StateError) {
-            storage = try openStorage()
+            storage = try daemon.openStorage()
         } catch {
             daemon.log.error("the checkpoint storage cannot be used", ["error": .string(error.description)])
             return .failed
@@ -49,29 +46,17 @@ struct RunCommand {
         let cache = HomeCache(bytes: max(8 << 20, daemon.settings.state.memory / 8))
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let jobs = plans.map { plan in
-            let (brokers, isEmbedded, properties) = brokers(of: plan, server)
+            let (access, isEmbedded) = daemon.access(to: plan, server)
             let settings = RuntimeSettings(
                 instance: directory.instance, stateDirectory: directory.path, stateMemory: daemon.settings.state.memory / plans.count,
                 storage: storage, interval: daemon.settings.checkpoint.interval, workers: daemon.settings.workers ?? cores,
-                brokers: brokers, isEmbedded: isEmbedded, properties: properties)
+                brokers: access.brokers, isEmbedded: isEmbedded, properties: access.properties)
             return JobRunner(
                 plan, settings, mode: mode, homeCache: cache, metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
         }
         let http = daemon.startHTTP(
             Endpoints(jobs: jobs, metrics: daemon.metrics, logNotReady: { server.flatMap { $0.status.reason } }))
-        let log = daemon.log
-        signals.deliver { name in
-            // A second signal does not wait for a last commit; what was not committed is done again after the next start.
-            let again = jobs.contains { $0.isStopRequested }
-            log.info(again ? "\(name) again: stopping now" : "\(name): stopping after a last commit")
-            for job in jobs { job.requestStop(grace: again ? 0 : Daemon.stopGraceSeconds) }
-            if again { Program.finish(.failed) }
-            // Whatever does not come to an end by itself: nothing is lost, what was not committed is done again.
-            DispatchQueue.global().asyncAfter(deadline: .now() + Daemon.stopGraceSeconds + Self.stopSlackSeconds) {
-                log.error("the stop takes too long; ending without a last commit")
-                Program.finish(.failed)
-            }
-        }
+        daemon.stop(jobs, on: signals)
         for job in jobs { job.start() }
         wait(for: jobs, ended)
         for job in jobs { job.join() }
@@ -108,33 +93,5 @@ struct RunCommand {
         for conflict in JobPlan.conflicts(among: plans, in: daemon.settings) { errors += "\(conflict)\n" }
         if !errors.isEmpty { Program.finish(.configuration, errors) }
         return plans
-    }
-
-    private func openStorage() throws(StateError) -> any CheckpointStorage {
-        switch daemon.settings.checkpoint.storage {
-        case .directory(let path): return try DirectoryStorage(root: path)
-        case .s3(let bucket, let prefix):
-            let environment = S3Environment(ProcessInfo.processInfo.environment)
-            let settings = daemon.settings.checkpoint.s3
-            let location = S3Location(
-                bucket: bucket, region: settings.region ?? environment.region ?? "us-east-1", endpoint: settings.endpoint ?? environment.endpoint,
-                usesPathStyle: settings.usesPathStyle)
-            return S3Storage(location, prefix: prefix, environment: environment)
-        }
-    }
-
-    private func brokers(of plan: JobPlan, _ server: LogServer?) -> (String, isEmbedded: Bool, properties: [String: String]) {
-        switch plan.kafka.brokers {
-        case .addresses(let list): return (list, false, [:])
-        case .embedded:
-            guard let server else {
-                Program.finish(
-                    .configuration,
-                    "millrace: job \(plan.name) reads from the embedded log, and the daemon file has no `log`; add one, or name brokers in the job's `kafka`\n")
-            }
-            if let access = server.internalAccess { return (access.brokers, true, access.properties) }
-            let host = daemon.settings.log?.listen.host ?? "127.0.0.1"
-            return ("\(host):\(server.port)", true, [:])
-        }
     }
 }

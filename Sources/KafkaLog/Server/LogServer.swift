@@ -65,6 +65,9 @@ package final class LogServer: Sendable {
 
     deinit { stop() }
 
+    /// Whether a process serves the log in that directory now.
+    package static func isRunning(inDirectory path: String) -> Bool { LogDirectory.isInUse(path) }
+
     /// Starts the broker's thread. A second call, or one after `stop`, does nothing.
     package func start() throws(LogServerError) {
         guard let handover = state.withLock({ $0.unstarted.take() }) else { return }

@@ -6,7 +6,7 @@ extension JobSession {
     /// The end offsets that the run works up to. What a shuffle carries ends where the tasks above it have come to theirs.
     func findEnds() throws(RuntimeFailure) {
         guard mode != .continuous, ends == nil else { return }
-        ends = try ends(of: plan.sources.filter { $0.shuffle == nil })
+        ends = try mode.replay.map { $0.ranges.mapValues(\.upperBound) } ?? ends(of: plan.sources.filter { $0.shuffle == nil })
     }
 
     private func ends(of sources: [SourcePlan]) throws(RuntimeFailure) -> [TopicPartition: Int64] {
@@ -23,21 +23,25 @@ extension JobSession {
 
     /// The run is over when every partition of this instance has reached its end; the sources of shuffles after those above them.
     func endIfDone() throws(RuntimeFailure) {
-        guard let ends, case .untilEnd(let flush) = mode, !isStopping, !owned.isEmpty else { return }
-        guard owned.count == partitions.values.reduce(0, { $0 + Int($1) }) else { return }
-        guard owned.values.allSatisfy({ $0.progress.position >= ends[$0.partition] ?? 0 }) else { return }
-        let done = plan.sources.filter { plan.shuffleDepth(of: $0) == doneDepth }
-        if flush {
+        guard let ends, !isStopping, !owned.isEmpty else { return }
+        let done = owned.values.filter { task in ends[task.partition].map { task.progress.position >= $0 } ?? false }.map(\.partition)
+        if mode.replay != nil {
+            // What lies behind the end would be fetched and thrown away for as long as the others take.
+            let justDone = done.filter { finished.insert($0).inserted }
+            try asking { () throws(KafkaClientError) in try self.consumer.end(justDone) }
+        }
+        let later = plan.sources.filter { plan.shuffleDepth(of: $0) > doneDepth }
+        guard done.count == ends.count, owned.count == ends.count + later.reduce(0, { $0 + Int(partitions[$1.topic] ?? 0) }) else { return }
+        if mode.closesWindows {
             try drive(.due)
-            let names = Set(done.map(\.name))
+            let names = Set(plan.sources.filter { plan.shuffleDepth(of: $0) == doneDepth }.map(\.name))
             for worker in workers { worker.send(.closeWindows(sources: names)) }
         }
         doneDepth += 1
-        let next = plan.sources.filter { plan.shuffleDepth(of: $0) == doneDepth }
-        guard next.isEmpty else {
+        guard later.isEmpty else {
             // Their ends are what this commits.
             try drive(.due)
-            self.ends?.merge(try self.ends(of: next)) { $1 }
+            self.ends?.merge(try self.ends(of: later.filter { plan.shuffleDepth(of: $0) == doneDepth })) { $1 }
             return
         }
         isStopping = true

@@ -100,10 +100,8 @@ extension JobSession {
             guard var task = frozen[id], !task.isStored, let owner = owned[id] else { continue }
             do {
                 if task.files.isEmpty {
-                    for (number, rows) in task.content.rolled.enumerated() {
-                        let names = FilePublisher.names(
-                            rows, job: plan.name, task: id, epoch: epoch, delta: task.delta.id, number: number)
-                        task.files.append(try files.stage(rows, as: names))
+                    for (position, rows) in task.content.rolled.enumerated() {
+                        task.files.append(try files.stage(rows, as: names(of: position, in: task)))
                     }
                 }
                 let header = header(of: task, parent: owner.chain.tip)
@@ -140,6 +138,7 @@ extension JobSession {
         }
         header.extras = content.extras
         header.partitionCount = partitions[content.partition.topic]
+        if mode.replay != nil { header.extras.merge(totals(after: content).extras) { $1 } }
         return header
     }
 
@@ -207,6 +206,7 @@ extension JobSession {
             guard let task = frozen[id] else { continue }
             let content = task.content
             owned[id]?.chain.append(task.delta, bytes: task.deltaBytes)
+            if mode.replay != nil { totals[id] = totals(after: content) }
             context.metrics.deltaBytes.add(task.deltaBytes)
             context.metrics.add(content.ledger, topic: content.partition.topic, partition: content.partition.partition)
             owned[id]?.committed = content.position

@@ -49,7 +49,15 @@ extension JobSession {
         context.board.update {
             $0.tasks = statuses
             $0.epoch = machine.committedEpoch
-            if let total { $0.progress = (done, total) }
+            if let total { $0.progress = progress(done, total) }
         }
+    }
+
+    private func progress(_ done: Int64, _ total: Int64) -> RunProgress {
+        let now = clock.now()
+        let from = countedFrom ?? (now, done)
+        countedFrom = from
+        let seconds = (now - from.time).seconds
+        return RunProgress(done: done, total: total, perSecond: seconds >= 1 ? Double(done - from.done) / seconds : nil)
     }
 }

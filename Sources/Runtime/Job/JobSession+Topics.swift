@@ -3,11 +3,8 @@ import JobFile
 import KafkaClient
 
 extension JobSession {
-    var outputTopics: [String] {
-        plan.sinks.compactMap { sink in
-            if case .kafka(let target) = sink.target { target.topic } else { nil }
-        } + plan.shuffles.map(\.topic) + [plan.deadLetter.topic]
-    }
+    /// Those that the plan names, and the internal ones.
+    var writtenTopics: [String] { plan.outputTopics + plan.shuffles.map(\.topic) }
 
     /// Creates what is missing, so far as that is the job's to do.
     func prepareTopics() throws(RuntimeFailure) {
@@ -34,7 +31,7 @@ extension JobSession {
             }
         }
         for shuffle in plan.shuffles { try prepare(shuffle, admin) }
-        for topic in outputTopics where partitions[topic] == nil {
+        for topic in plan.outputTopics {
             _ = try retrying("create topic \(topic)") { () throws(AdminError) in
                 try admin.ensure(NewTopic(topic, partitions: -1), timeout: .seconds(10))
             }

@@ -71,6 +71,12 @@ package final class JobSession {
     var doneDepth = 0
     var nextTrim: ContinuousClock.Instant
     var admin: (any TopicAdministrator)?
+    /// Partitions of a backfill that have been read up to their ends, and are read no more.
+    var finished: Set<TopicPartition> = []
+    /// Of a backfill: what each task has committed since the run began.
+    var totals: [TaskID: ReplayTotals] = [:]
+    /// Of a bounded run: when it began to count, and what had been done then.
+    var countedFrom: (time: ContinuousClock.Instant, done: Int64)?
     private var nextCommit: ContinuousClock.Instant
     private var nextLook: ContinuousClock.Instant
     var isStopping = false
@@ -96,11 +102,12 @@ package final class JobSession {
         }
         maintenance = Maintenance(context)
         var workers: [Worker] = []
+        let limiter = context.mode.replay?.recordsPerSecond.map { RateLimiter(recordsPerSecond: $0, now: now) }
         do throws(KafkaClientError) {
             for index in 0..<settings.workers {
                 workers.append(
                     Worker(
-                        index: index, queue: try consumer.makeQueue(), failures: failures,
+                        index: index, queue: try consumer.makeQueue(), failures: failures, limiter: limiter,
                         onPressure: { [context, consumer] in
                             context.requests.requestCommit()
                             consumer.wake()
@@ -117,6 +124,9 @@ package final class JobSession {
         defer { end() }
         try open()
         while !hasStopped { try step() }
+        if rollsAll, mode.replay != nil {
+            context.board.update { $0.replayed = totals.values.reduce(into: ReplayTotals()) { $0 += $1 } }
+        }
     }
 
     /// Joins the group. `end` has to follow at last, also when this throws.
@@ -127,7 +137,7 @@ package final class JobSession {
         }
         try deleteLeftovers()
         // librdkafka may otherwise register "no partition" with a transaction whose first record races the topic's metadata.
-        for topic in outputTopics {
+        for topic in writtenTopics {
             _ = try retrying("look up topic \(topic)") { () throws(KafkaClientError) in
                 try self.producer.partitionCount(of: topic, timeout: .seconds(10))
             }
@@ -193,6 +203,12 @@ package final class JobSession {
         let id = taskID(partition)
         guard let source = plan.sources.first(where: { $0.topic == partition.topic }), let task = owned[id] else { return }
         let ends = try asking { () throws(KafkaClientError) in try self.consumer.watermarks(of: partition, timeout: .seconds(10)) }
+        if mode.replay != nil {
+            throw RuntimeFailure(
+                remedy: .fail,
+                description: "the log no longer has offset \(task.progress.position) of \(partition), which the range begins at or goes on with (it has "
+                    + "\(ends.low) to \(ends.lastStableOffset)): \(reason). Records were deleted by retention, or the topic was made anew")
+        }
         let position: Int64
         switch source.onOffsetOutOfRange {
         case .fail:
@@ -276,6 +292,8 @@ package final class JobSession {
     private func restore(_ partition: TopicPartition) throws(RuntimeFailure) -> RecoveredTask? {
         let id = taskID(partition)
         guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return nil }
+        // A partition that the topic has got since has nothing of the range.
+        if let replay = mode.replay, source.shuffle == nil, replay.ranges[partition] == nil { return nil }
         // A life before this one may still be writing.
         if let home = leaving.removeValue(forKey: id) {
             maintenance.catchUp()
@@ -306,7 +324,7 @@ package final class JobSession {
                 partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
                 start: position, since: clock.now(), committed: position, hasLeftovers: recovered.hasLeftovers)
             machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
-            starts[partition] = position
+            starts[partition] = mode.replay?.ranges[partition]?.lowerBound ?? position
             recovered.task.end = ends?[partition]
             workers[worker].send(.adopt(TaskHandle(task: recovered.task), reply: reply))
         }
@@ -318,6 +336,11 @@ package final class JobSession {
         for (partition, _) in recovered {
             let id = taskID(partition)
             guard let task = owned[id] else { continue }
+            if mode.replay != nil, let end = ends?[partition], task.start >= end {
+                finished.insert(partition)
+                continue
+            }
+            finished.remove(partition)
             let queue = workers[task.worker].queue
             try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: task.start, on: queue) }
         }

@@ -38,8 +38,23 @@ package struct JobStatus: Sendable {
     package var ledger = Ledger()
     package var produced: [String: Int] = [:]
     package var tasks: [TaskStatus] = []
-    /// Bounded runs: records done and to do.
-    package var progress: (done: Int64, total: Int64)?
+    /// Of bounded runs, once their ends are known.
+    package var progress: RunProgress?
+    /// What a backfill did, once all of it is committed.
+    package var replayed: ReplayTotals?
+}
+
+/// How far a bounded run is, in offsets.
+package struct RunProgress: Equatable, Sendable {
+    package var done: Int64
+    package var total: Int64
+    /// Since this process began to work on it; nil at first.
+    package var perSecond: Double?
+
+    package var secondsLeft: Double? {
+        guard let perSecond, perSecond > 0 else { return nil }
+        return Double(total - done) / perSecond
+    }
 }
 
 /// The newest status, from one writer to many readers.

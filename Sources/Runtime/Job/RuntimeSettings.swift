@@ -47,4 +47,6 @@ package enum RunMode: Equatable, Sendable {
     /// Up to the end offsets found at the start; then commit and stop. With `flush` the windows that are open then are
     /// closed as well.
     case untilEnd(flush: Bool)
+    /// Over fixed offsets, from an empty state; then close the windows, commit and stop.
+    case replay(Replay)
 }

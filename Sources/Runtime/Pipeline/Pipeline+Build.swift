@@ -13,9 +13,10 @@ extension Pipeline {
     ///   - directory: of the home.
     ///   - memory: bytes for the state of this task.
     ///   - partitions: of every topic that the job reads.
+    ///   - fileRule: what decides on the files of Parquet sinks.
     static func build(
         _ plan: JobPlan, source: Int, registry: inout StateRegistry, directory: String, task: TaskID, memory: Int,
-        cache: HomeCache, partitions: [String: Int32]
+        cache: HomeCache, partitions: [String: Int32], fileRule: ParquetOutput.FileRule
     ) throws(StateError) -> (Pipeline, Home) {
         let mine = plan.transforms.indices.filter { plan.source(of: .transform($0)) == source }
         // The home has to know which tables have timers before it is opened.
@@ -66,7 +67,7 @@ extension Pipeline {
                 connect(sink.from) { $0.parquet.append(parquet.count) }
                 let number = registry.namespace(for: sink.name, besides: Array(numbers.values))
                 numbers[sink.name] = number
-                let output = ParquetOutput(sink.name, target, columns: sink.columns, input: sink.input, namespace: number)
+                let output = ParquetOutput(sink.name, target, columns: sink.columns, input: sink.input, namespace: number, rule: fileRule)
                 registry.register(sink.name, fingerprint: output.fingerprint, namespace: number)
                 parquet.append(output)
             }

@@ -174,12 +174,14 @@ final class Pipeline {
         return input
     }
 
-    /// Bytes of output that wait for the commit.
-    var outputBytes: Int { kafka.reduce(0) { $0 + $1.size } + shuffles.reduce(0) { $0 + $1.size } }
+    /// Bytes of output that wait for the commit, and of rows that wait for their file.
+    var outputBytes: Int {
+        kafka.reduce(0) { $0 + $1.size } + parquet.reduce(0) { $0 + $1.fullSize } + shuffles.reduce(0) { $0 + $1.size }
+    }
 
     /// Bytes of state in memory.
     var memory: Int {
-        var sum = parquet.reduce(0) { $0 + $1.size } + shuffles.reduce(0) { $0 + $1.size }
+        var sum = parquet.reduce(0) { $0 + $1.size + $1.fullSize } + shuffles.reduce(0) { $0 + $1.size }
         for node in nodes {
             switch node.operation {
             case .window(let window, _): sum += window.memory
@@ -234,9 +236,7 @@ final class Pipeline {
         lastFrozen = epoch
         var rolled: [RolledRows] = []
         for index in parquet.indices {
-            // Rows that wait for their file cannot be evicted, but a file may be closed early.
-            let isForced = rollAll || parquet[index].size > memoryEach
-            rolled += parquet[index].freeze(epoch: epoch, isForced: isForced, now: now, into: &changes)
+            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryEach, now: now, into: &changes)
         }
         return rolled
     }

@@ -77,18 +77,8 @@ extension JobSession {
         }
         try? FileManager.default.removeItem(atPath: context.localDirectory(id))
         let hasLeftovers = clean(id, source, upTo: 0, keeping: [])
-        let position: Int64
-        do throws(KafkaClientError) {
-            let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
-            switch source.start {
-            case .earliest: position = ends.low
-            case .latest: position = ends.lastStableOffset
-            case .timestamp(let microseconds):
-                position = try consumer.offsets(for: [(partition, microseconds / 1_000)], timeout: .seconds(30)).first.flatMap { $0 } ?? ends.lastStableOffset
-            }
-        } catch {
-            throw StateError(.inputOutput, "\(partition)", "its ends cannot be asked for: \(error)", remedy: "will be tried again")
-        }
+        let position = try start(of: partition, source)
+        totals[id] = ReplayTotals()
         let registry = StateRegistry()
         let (pipeline, home, filled) = try build(id, source, registry)
         let task = Task(
@@ -99,12 +89,29 @@ extension JobSession {
             hasLeftovers: hasLeftovers)
     }
 
+    private func start(of partition: TopicPartition, _ source: SourcePlan) throws(StateError) -> Int64 {
+        if let range = mode.replay?.ranges[partition] { return range.lowerBound }
+        do throws(KafkaClientError) {
+            let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
+            switch source.start {
+            case .earliest: return ends.low
+            case .latest: return ends.lastStableOffset
+            case .timestamp(let microseconds):
+                let found = try consumer.offsets(for: [(partition, microseconds / 1_000)], timeout: .seconds(30))
+                return found.first.flatMap { $0 } ?? ends.lastStableOffset
+            }
+        } catch {
+            throw StateError(.inputOutput, "\(partition)", "its ends cannot be asked for: \(error)", remedy: "will be tried again")
+        }
+    }
+
     private func restore(
         _ id: TaskID, _ source: SourcePlan, _ offset: Int64, _ tip: DeltaReference
     ) throws(StateError) -> RecoveredTask {
         let newest = try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
         let header = newest.header
         try checkGrowth(of: source, since: header)
+        totals[id] = ReplayTotals(extras: header.extras)
         for file in header.files {
             let staged = StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows))
             do {
@@ -215,7 +222,8 @@ extension JobSession {
         let share = settings.stateMemory / max(1, partitions.values.reduce(0) { $0 + Int($1) })
         let (pipeline, home) = try Pipeline.build(
             plan, source: index, registry: &registry, directory: context.localDirectory(id), task: id, memory: share,
-            cache: context.homeCache, partitions: partitions)
+            cache: context.homeCache, partitions: partitions,
+            fileRule: mode.replay.map { .byRows(pendingBytesMax: $0.pendingBytesMax) } ?? .byAge)
         if let conflict = registry.conflicts.first {
             throw StateError(
                 .foreign, "job \(plan.name)", "its state does not fit the job file: \(conflict)",

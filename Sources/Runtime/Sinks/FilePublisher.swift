@@ -13,16 +13,20 @@ package struct StagedFile: Equatable, Sendable {
 
 /// The names of a Parquet sink's files, and which of the staged ones may go.
 ///
-/// A file is named after its task, epoch and delta under either name: writing and renaming again changes nothing, and nobody
-/// else's file is ever touched.
+/// A file is named after its task, epoch and delta under either name, in a backfill after its task and number under the final one:
+/// writing and renaming again changes nothing, and nobody else's file is ever touched.
 package enum FilePublisher {
-    static func names(_ rows: RolledRows, job: String, task: TaskID, epoch: Int, delta: UInt64, number: Int) -> StagedFile {
+    /// - Parameter published: the final name without its directory; nil for one after task, epoch and delta.
+    static func names(
+        _ rows: RolledRows, job: String, task: TaskID, epoch: Int, delta: UInt64, number: Int, published: String? = nil
+    ) -> StagedFile {
         let digits = String(epoch)
         let padded = String(repeating: "0", count: max(0, epochDigits - digits.count)) + digits
         let base = "\(prefix(job: job, task: task))\(padded)-\(String(delta, radix: 16))-\(number)"
         let directory = rows.directory.isEmpty ? rows.path : rows.path + "/" + rows.directory
         return StagedFile(
-            staging: "\(stagingDirectory(rows.path))/\(base).tmp", final: "\(directory)/\(base).parquet", bytes: 0, rows: rows.rows)
+            staging: "\(stagingDirectory(rows.path))/\(base).tmp", final: "\(directory)/\(published ?? base + ".parquet")", bytes: 0,
+            rows: rows.rows)
     }
 
     package static func stagingDirectory(_ path: String) -> String { path + "/.staging" }

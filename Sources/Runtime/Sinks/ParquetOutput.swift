@@ -4,7 +4,16 @@ import State
 
 /// Rows of a Parquet sink that are in no file yet. They are part of the task's state: a file may span epochs, a row is
 /// durable with the epoch that made it.
-struct ParquetOutput {
+package struct ParquetOutput {
+    /// What decides which rows share a file.
+    package enum FileRule {
+        /// At a freeze, size, age and need of memory: readers wait no longer than that.
+        case byAge
+        /// The rows and their order alone: a file ends with the row that fills it, or that makes all that wait more than
+        /// `pendingBytesMax`.
+        case byRows(pendingBytesMax: Int)
+    }
+
     /// Rows of one directory.
     private struct Pending {
         var columns: [Column]
@@ -23,14 +32,21 @@ struct ParquetOutput {
     private let columns: [Int]
     let namespace: UInt16
     private var path: PartitionPath
+    private let rule: FileRule
     private var pending: [String: Pending] = [:]
+    /// Bytes of rows in no file yet.
     private(set) var size = 0
+    /// Since the last freeze, in order: what is to become files with the next.
+    private var full: [(directory: String, rows: Pending)] = []
+    /// Bytes of `full`.
+    private(set) var fullSize = 0
 
-    init(_ name: String, _ plan: ParquetSinkPlan, columns: [Int], input: Schema, namespace: UInt16) {
+    package init(_ name: String, _ plan: ParquetSinkPlan, columns: [Int], input: Schema, namespace: UInt16, rule: FileRule = .byAge) {
         self.name = name
         self.plan = plan
         self.columns = columns
         self.namespace = namespace
+        self.rule = rule
         schema = Schema(columns.map { input.fields[$0] })
         path = PartitionPath(plan.partitionBy)
     }
@@ -41,7 +57,7 @@ struct ParquetOutput {
         return "parquet/1 \(schema.fields.map(\.description).joined(separator: ", ")) by \(partitions)"
     }
 
-    mutating func append(_ batch: Batch, now: ContinuousClock.Instant) {
+    package mutating func append(_ batch: Batch, now: ContinuousClock.Instant) {
         for row in batch.selection {
             let directory = path.directory(batch.columns, Int(row))
             var rows = pending.removeValue(forKey: directory) ?? Pending(columns: schema.fields.map { Column($0.type) }, since: now)
@@ -53,33 +69,49 @@ struct ParquetOutput {
             rows.bytes += bytes
             size += bytes
             pending[directory] = rows
+            if case .byRows(let pendingBytesMax) = rule {
+                if rows.bytes >= plan.rollSize { close(directory) }
+                if size > pendingBytesMax, let largest = pending.max(by: { ($0.value.bytes, $0.key) < ($1.value.bytes, $1.key) }) {
+                    close(largest.key)
+                }
+            }
         }
+    }
+
+    private mutating func close(_ directory: String) {
+        guard let rows = pending.removeValue(forKey: directory) else { return }
+        size -= rows.bytes
+        fullSize += rows.bytes
+        full.append((directory, rows))
     }
 
     /// Whether something is to be done at the next freeze even if no record comes.
     func isDue(now: ContinuousClock.Instant) -> Bool {
-        pending.values.contains { now - $0.since >= .microseconds(plan.rollEvery) }
+        guard case .byAge = rule else { return false }
+        return pending.values.contains { now - $0.since >= .microseconds(plan.rollEvery) }
     }
 
-    /// Puts new rows into `changes`, and takes out those that are to become files now: all with `isForced`, else what is
-    /// old or large enough.
-    mutating func freeze(epoch: Int, isForced: Bool, now: ContinuousClock.Instant, into changes: inout ChangeSet) -> [RolledRows] {
-        var rolled: [RolledRows] = []
+    /// Puts new rows into `changes`, and takes out those that are to become files now: all with `rollAll`, else what the rule says.
+    /// - Parameter memoryMax: bytes; what is above it may be written early.
+    package mutating func freeze(
+        epoch: Int, rollAll: Bool, memoryMax: Int, now: ContinuousClock.Instant, into changes: inout ChangeSet
+    ) -> [RolledRows] {
+        var rolled = full.map { roll($0.rows, $0.directory, into: &changes) }
+        full = []
+        fullSize = 0
+        // Rows that wait for their file cannot be evicted, but a file may be closed early.
+        let isForced = if case .byAge = rule { size > memoryMax } else { false }
         for directory in pending.keys.sorted() {
             guard var rows = pending[directory] else { continue }
-            let key = Self.prefix(directory)
-            if isForced || rows.bytes >= plan.rollSize || now - rows.since >= .microseconds(plan.rollEvery) {
-                if rows.rowsInState > 0 { key.withUnsafeBytes { changes.deletePrefix(namespace, prefix: $0) } }
-                rolled.append(
-                    RolledRows(
-                        sink: name, path: plan.path, directory: directory, compression: plan.compression, schema: schema,
-                        columns: rows.columns, rows: rows.rows))
+            let isDue = if case .byAge = rule { rows.bytes >= plan.rollSize || now - rows.since >= .microseconds(plan.rollEvery) } else { false }
+            if rollAll || isForced || isDue {
+                rolled.append(roll(rows, directory, into: &changes))
                 size -= rows.bytes
                 pending[directory] = nil
             } else if rows.rowsInState < rows.rows {
                 var value: [UInt8] = []
                 BatchCodec.encode(rows.columns, rows: rows.rowsInState..<rows.rows, into: &value)
-                (key + Self.bigEndian(epoch)).withUnsafeBytes { key in
+                (Self.prefix(directory) + Self.bigEndian(epoch)).withUnsafeBytes { key in
                     value.withUnsafeBytes { changes.put(namespace, key: key, value: $0) }
                 }
                 rows.rowsInState = rows.rows
@@ -89,23 +121,32 @@ struct ParquetOutput {
         return rolled
     }
 
+    private func roll(_ rows: Pending, _ directory: String, into changes: inout ChangeSet) -> RolledRows {
+        if rows.rowsInState > 0 { Self.prefix(directory).withUnsafeBytes { changes.deletePrefix(namespace, prefix: $0) } }
+        return RolledRows(
+            sink: name, path: plan.path, directory: directory, compression: plan.compression, schema: schema, columns: rows.columns,
+            rows: rows.rows)
+    }
+
     /// Takes up rows that an earlier life of the task left in its state, in ascending order of their keys.
     /// - Returns: false when they are no rows of this sink.
-    mutating func load(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, now: ContinuousClock.Instant) -> Bool {
+    package mutating func load(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, now: ContinuousClock.Instant) -> Bool {
         guard key.count > 8, key[key.count - 9] == 0 else { return false }
         let directory = String(decoding: key.prefix(key.count - 9), as: UTF8.self)
         var rows = pending.removeValue(forKey: directory) ?? Pending(columns: schema.fields.map { Column($0.type) }, since: now)
         guard let count = BatchCodec.decode(value, into: &rows.columns) else { return false }
+        // As much as they took before, so that their file ends where it would have.
+        let bytes = (rows.rows..<rows.rows + count).reduce(0) { sum, row in sum + rows.columns.reduce(0) { $0 + $1.size(ofRow: row) } }
         rows.rows += count
         rows.rowsInState = rows.rows
-        rows.bytes += value.count
-        size += value.count
+        rows.bytes += bytes
+        size += bytes
         pending[directory] = rows
         return true
     }
 
     /// Forgets what is pending below `prefix`: it became a file.
-    mutating func loadDeleted(prefix: UnsafeRawBufferPointer) {
+    package mutating func loadDeleted(prefix: UnsafeRawBufferPointer) {
         let directory = String(decoding: prefix.dropLast(), as: UTF8.self)
         if let rows = pending.removeValue(forKey: directory) { size -= rows.bytes }
     }
@@ -124,7 +165,7 @@ package struct RolledRows: Sendable {
     /// The sink's directory.
     package var path: String
     /// Below it; empty without partitions.
-    var directory: String
+    package var directory: String
     var compression: ParquetCompression
     var schema: Schema
     package var columns: [Column]
@@ -136,27 +177,30 @@ extension Column {
     fileprivate mutating func append(row: Int, of other: Column) -> Int {
         if other.isNull(row) {
             appendNull()
-            return 1
-        }
-        switch type {
-        case .bool:
-            append(bool: other.bools[row] == 1)
-            return 1
-        case .int64, .timestamp:
-            append(integer: other.integers[row])
-            return 8
-        case .float64:
-            append(double: other.doubles[row])
-            return 8
-        case .decimal:
-            append(decimal: other.decimals[row])
-            return 16
-        case .string:
-            let view = other.views[row]
-            other.bytes.withUnsafeBytes {
-                append(utf8: UnsafeRawBufferPointer(rebasing: $0[Int(view.start)..<Int(view.start) + Int(view.length)]))
+        } else {
+            switch type {
+            case .bool: append(bool: other.bools[row] == 1)
+            case .int64, .timestamp: append(integer: other.integers[row])
+            case .float64: append(double: other.doubles[row])
+            case .decimal: append(decimal: other.decimals[row])
+            case .string:
+                let view = other.views[row]
+                other.bytes.withUnsafeBytes {
+                    append(utf8: UnsafeRawBufferPointer(rebasing: $0[Int(view.start)..<Int(view.start) + Int(view.length)]))
+                }
             }
-            return 8 + Int(view.length)
+        }
+        return other.size(ofRow: row)
+    }
+
+    /// Bytes that a row counts for.
+    fileprivate func size(ofRow row: Int) -> Int {
+        if isNull(row) { return 1 }
+        switch type {
+        case .bool: return 1
+        case .int64, .timestamp, .float64: return 8
+        case .decimal: return 16
+        case .string: return 8 + Int(views[row].length)
         }
     }
 }

@@ -52,7 +52,7 @@ struct LocalFiles: FileStore {
     }
 
     /// Makes a directory and those above it, each durable: a file in a directory that a power cut takes away is lost with it.
-    private static func makeDirectory(_ path: String) throws(ParquetError) {
+    static func makeDirectory(_ path: String) throws(ParquetError) {
         if access(path, F_OK) == 0 { return }
         let above = parent(path)
         if !above.isEmpty, above != path { try makeDirectory(above) }
@@ -61,12 +61,12 @@ struct LocalFiles: FileStore {
     }
 
     /// Empty for a name without a directory; `/` above its entries.
-    private static func parent(_ path: String) -> String {
+    static func parent(_ path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "" }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private static func synchronize(directory: String) throws(ParquetError) {
+    static func synchronize(directory: String) throws(ParquetError) {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw ParquetError("open directory", directory, errno) }
         defer { close(descriptor) }

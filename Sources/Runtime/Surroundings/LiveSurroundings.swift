@@ -8,10 +8,14 @@ struct LiveSurroundings: Surroundings {
     let hasThreads = true
 
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer {
-        try Consumer(
-            ConsumerConfiguration(
-                client: context.client, groupID: context.plan.name,
-                groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10)))
+        var configuration = ConsumerConfiguration(
+            client: context.client, groupID: context.plan.name,
+            groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10))
+        if let replay = context.mode.replay {
+            // History is read in large pieces, unless it is to be read gently: what is fetched ahead does not wait for the limiter.
+            (configuration.prefetchKiB, configuration.fetchBytes) = replay.recordsPerSecond == nil ? (128 << 10, 4 << 20) : (2 << 10, 256 << 10)
+        }
+        return try Consumer(configuration)
     }
 
     func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer {

@@ -5,7 +5,7 @@ import Synchronization
 /// A thread that runs some of the job's tasks, as `WorkerTurns` has it. Its tasks are touched by nobody else.
 package final class Worker: Sendable {
     /// Records taken from the queue at once.
-    static let recordsMax = 8_192
+    package static let recordsMax = 8_192
     /// Bytes of input, and of output that waits, in one epoch, beyond which a commit is asked for at once and nothing more is
     /// read until it froze: a slow sink slows the consumer down.
     static let epochBytesMax = 256 << 20
@@ -15,15 +15,21 @@ package final class Worker: Sendable {
     let mailbox = Mailbox<WorkerCommand>()
     let failures: Mailbox<WorkerReply>
     let onPressure: @Sendable () -> Void
+    private let limiter: RateLimiter?
     private let thread = Mutex<NamedThread?>(nil)
 
     /// - Parameters:
     ///   - failures: gets what comes up between freezes. After a failure the worker does nothing but answer freezes with it.
     ///   - onPressure: called when the open epoch has grown so large that it should be committed now.
-    init(index: Int, queue: any RecordQueue, failures: Mailbox<WorkerReply>, onPressure: @escaping @Sendable () -> Void) {
+    ///   - limiter: holds back the workers that share it.
+    init(
+        index: Int, queue: any RecordQueue, failures: Mailbox<WorkerReply>, limiter: RateLimiter? = nil,
+        onPressure: @escaping @Sendable () -> Void
+    ) {
         self.index = index
         self.queue = queue
         self.failures = failures
+        self.limiter = limiter
         self.onPressure = onPressure
     }
 
@@ -46,8 +52,11 @@ package final class Worker: Sendable {
         while true {
             if turns.mustWait {
                 guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: 0.1))) else { return }
+            } else if let pause = limiter?.pause(.now), pause > .zero {
+                guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: min(pause.seconds, 0.1)))) else { return }
             } else {
-                turns.take(timeout: .milliseconds(100))
+                let taken = turns.take(max: min(Self.recordsMax, limiter?.recordsMax ?? .max), timeout: .milliseconds(100))
+                limiter?.pay(for: taken, .now)
                 guard turns.finish() else { return }
             }
         }

@@ -27,9 +27,14 @@ package final class WorkerTurns {
     }
 
     /// Takes what there is, waiting up to `timeout` for it.
-    package func take(timeout: Duration) {
+    /// - Returns: the number of records.
+    @discardableResult
+    package func take(max: Int = Worker.recordsMax, timeout: Duration) -> Int {
         fresh = []
-        batch = worker.queue.consume(max: Worker.recordsMax, timeout: timeout)
+        let taken = worker.queue.consume(max: max, timeout: timeout)
+        let count = taken.count
+        batch = consume taken
+        return count
     }
 
     /// Does what was asked, then what was taken.

@@ -20,6 +20,16 @@ final class DirectoryLock {
         _ = number.withUnsafeBytes { pwrite(file.descriptor, $0.baseAddress, $0.count, 0) }
     }
 
+    /// Whether somebody holds the lock now.
+    static func isHeld(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else { return errno == EWOULDBLOCK }
+        _ = flock(descriptor, LOCK_UN)
+        return false
+    }
+
     deinit {
         // Closing it is not enough: a child process that has not got to its exec yet holds it too.
         _ = flock(file.descriptor, LOCK_UN)

@@ -61,6 +61,11 @@ package final class LogDirectory {
         case journal(Journal)
     }
 
+    private static func lockFile(of path: String) -> String { "\(path)/lock" }
+
+    /// Whether a process has the directory at `path` open now.
+    package static func isInUse(_ path: String) -> Bool { DirectoryLock.isHeld(lockFile(of: path)) }
+
     /// Opens a directory, or makes it and those above it.
     /// - Parameters:
     ///   - nodeID: the broker's; has to be the one that it was made with.
@@ -74,7 +79,7 @@ package final class LogDirectory {
         clock: @escaping @Sendable () -> Int64, operations: FileOperations = .system, compactionMemory: Int = 64 << 20
     ) throws(StorageError) {
         try Directories.createWithParents(path)
-        lock = try DirectoryLock("\(path)/lock")
+        lock = try DirectoryLock(Self.lockFile(of: path))
         let missing = ["topics", "journals", "deleted"].filter { !Directories.exists("\(path)/\($0)") }
         for name in missing { try Directories.create("\(path)/\(name)") }
         if !missing.isEmpty { try Directories.synchronize(path) }
