@@ -74,7 +74,7 @@ let package = Package(
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),
-        module("Admin", "Telemetry", "Runtime", "CShims"),
+        module("Admin", "Telemetry", "State", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
             dependencies: [
@@ -100,7 +100,7 @@ let package = Package(
             "KafkaLogTransactionsTests", path: "Tests/KafkaLogTests/Transactions", "KafkaLogTransactions", "KafkaLogCoordination"),
         tests(
             "KafkaLogServerTests", path: "Tests/KafkaLogTests/Server", "KafkaLog", "KafkaLogProtocol", "KafkaLogStorage", "KafkaClient"),
-        tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient"),
+        tests("RuntimeTests", "Runtime", "KafkaLog", "KafkaClient", "State", "JobFile"),
         module(
             "Simulation", path: "Tests/Simulation/World", "Runtime", "KafkaClient", "State", "JobFile", "Telemetry", "Parquet", "Batch"),
         .executableTarget(

@@ -79,6 +79,12 @@ package final class ClusterLookUp: Sendable {
         return partitions.map { found[$0] ?? -1 }
     }
 
+    /// For each partition the offset of the first record at or after a time (milliseconds since 1970), in the given order; nil if
+    /// there is none so young.
+    package func offsets(at milliseconds: Int64, of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?] {
+        try offsets(max(0, milliseconds), of: partitions, committed, timeout).map { $0 < 0 ? nil : $0 }
+    }
+
     /// The settings of topics, by topic, then by Kafka's names. A topic that is gone has none.
     package func settings(of topics: [String], timeout: Duration) throws(KafkaClientError) -> [String: [String: String]] {
         if topics.isEmpty { return [:] }
@@ -170,12 +176,15 @@ package final class ClusterLookUp: Sendable {
 
     private static func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
 
-    /// All that a group has committed, by partition. Does not wait for transactions that carry offsets of it.
-    package func committedOffsets(of group: String, timeout: Duration) throws(KafkaClientError) -> [CommittedOffset] {
+    /// All that a group has committed, by partition, as of one moment. Does not wait for transactions that carry offsets of it.
+    /// - Parameter stable: refuse (`isUndecided`) while there is such a transaction (KIP-447).
+    package func committedOffsets(of group: String, stable: Bool = false, timeout: Duration) throws(KafkaClientError) -> [CommittedOffset] {
         var request = [rd_kafka_ListConsumerGroupOffsets_new(group, nil)]
         defer { rd_kafka_ListConsumerGroupOffsets_destroy(request[0]) }
         let operation = "look up the offsets of group '\(group)'"
         return try ask(operation, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout) { options, queue in
+            // It is an error for other requests only.
+            if stable, let error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1) { rd_kafka_error_destroy(error) }
             rd_kafka_ListConsumerGroupOffsets(committed.pointer, &request, 1, options, queue)
         } read: { event throws(KafkaClientError) in
             var count = 0

@@ -15,6 +15,8 @@ struct RunCommand {
     private let daemon: Daemon
     private let mode: RunMode
     private let files: [String]
+    private let savepoint: SavepointStart?
+    private let droppableState: Set<String>
 
     init(_ arguments: inout Arguments) throws(UsageError) {
         daemon = try Daemon(&arguments)
@@ -22,9 +24,19 @@ struct RunCommand {
         let flush = arguments.flag("--flush")
         if flush, !untilEnd { throw UsageError("--flush closes the windows that are open at the end: it goes with --until-end") }
         mode = untilEnd ? .untilEnd(flush: flush) : .continuous
+        savepoint = try arguments.value("--from-savepoint").map { text throws(UsageError) in
+            guard let start = SavepointStart(text) else { throw UsageError("--from-savepoint is latest, ID, JOB/latest or JOB/ID, not `\(text)`") }
+            return start
+        }
+        var droppable: Set<String> = []
+        while let name = try arguments.value("--drop-state") { droppable.insert(name) }
+        droppableState = droppable
         let named = try arguments.operands()
         files = named.isEmpty ? daemon.settings.jobs : named
         guard !files.isEmpty else { throw UsageError("no job: name a job file, or list some under `jobs` in the daemon file") }
+        if files.count > 1, savepoint != nil || !droppable.isEmpty {
+            throw UsageError("--from-savepoint and --drop-state are about one job: name its file alone")
+        }
     }
 
     func run() -> ExitCode {
@@ -39,7 +51,7 @@ struct RunCommand {
         }
         let storage: any CheckpointStorage
         do throws(StateError) {
-            storage = try openStorage()
+            storage = try daemon.openStorage()
         } catch {
             daemon.log.error("the checkpoint storage cannot be used", ["error": .string(error.description)])
             return .failed
@@ -50,10 +62,12 @@ struct RunCommand {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let jobs = plans.map { plan in
             let (brokers, isEmbedded, properties) = brokers(of: plan, server)
-            let settings = RuntimeSettings(
+            var settings = RuntimeSettings(
                 instance: directory.instance, stateDirectory: directory.path, stateMemory: daemon.settings.state.memory / plans.count,
                 storage: storage, interval: daemon.settings.checkpoint.interval, workers: daemon.settings.workers ?? cores,
                 brokers: brokers, isEmbedded: isEmbedded, properties: properties)
+            settings.savepoint = savepoint
+            settings.droppableState = droppableState
             return JobRunner(
                 plan, settings, mode: mode, homeCache: cache, metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
         }
@@ -107,20 +121,11 @@ struct RunCommand {
         }
         for conflict in JobPlan.conflicts(among: plans, in: daemon.settings) { errors += "\(conflict)\n" }
         if !errors.isEmpty { Program.finish(.configuration, errors) }
-        return plans
-    }
-
-    private func openStorage() throws(StateError) -> any CheckpointStorage {
-        switch daemon.settings.checkpoint.storage {
-        case .directory(let path): return try DirectoryStorage(root: path)
-        case .s3(let bucket, let prefix):
-            let environment = S3Environment(ProcessInfo.processInfo.environment)
-            let settings = daemon.settings.checkpoint.s3
-            let location = S3Location(
-                bucket: bucket, region: settings.region ?? environment.region ?? "us-east-1", endpoint: settings.endpoint ?? environment.endpoint,
-                usesPathStyle: settings.usesPathStyle)
-            return S3Storage(location, prefix: prefix, environment: environment)
+        for name in droppableState.sorted() {
+            for problem in plans.compactMap({ $0.problem(ofDropping: name) }) { errors += "millrace: --drop-state: \(problem)\n" }
         }
+        if !errors.isEmpty { Program.finish(.usage, errors) }
+        return plans
     }
 
     private func brokers(of plan: JobPlan, _ server: LogServer?) -> (String, isEmbedded: Bool, properties: [String: String]) {

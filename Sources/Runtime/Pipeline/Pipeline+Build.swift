@@ -67,7 +67,10 @@ extension Pipeline {
                 parquet.append(output)
             }
         }
-        return (Pipeline(nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, memoryEach: share, home: home), home)
+        let pipeline = Pipeline(
+            nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, memoryEach: share, home: home,
+            firstUnused: registry.firstUnused)
+        return (pipeline, home)
     }
 
     private static func node(

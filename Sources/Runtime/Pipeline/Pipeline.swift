@@ -52,6 +52,9 @@ final class Pipeline {
     var kafka: [KafkaOutput]
     var parquet: [ParquetOutput]
     private var scratch = ExpressionScratch()
+    /// The first namespaces of what keeps state here. Others below `firstUnused` are those of state that was dropped.
+    private let namespaces: [UInt16]
+    private let firstUnused: UInt16
 
     /// Bytes of memory for each transform that keeps state.
     private let memoryEach: Int
@@ -61,13 +64,17 @@ final class Pipeline {
     private var lastFrozen = 0
     private var lastFlushed = 0
 
-    init(nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], memoryEach: Int, home: Home) {
+    init(
+        nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], memoryEach: Int, home: Home, firstUnused: UInt16
+    ) {
         self.nodes = nodes
         self.source = source
         self.kafka = kafka
         self.parquet = parquet
         self.memoryEach = memoryEach
         self.home = home
+        self.firstUnused = firstUnused
+        namespaces = nodes.map(\.namespace).filter { $0 > 0 } + parquet.map(\.namespace)
     }
 
     /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last. `clock` is told which
@@ -263,7 +270,12 @@ final class Pipeline {
             }
             return
         }
-        throw damaged("namespace \(change.namespace)")
+        guard isDropped(change.namespace) else { throw damaged("namespace \(change.namespace)") }
+    }
+
+    private func isDropped(_ namespace: UInt16) -> Bool {
+        namespace >= StateNamespace.firstOfTables && namespace < firstUnused
+            && !namespaces.contains { namespace >= $0 && namespace < $0 + StateRegistry.namespacesEach }
     }
 
     private func damaged(_ what: String) -> StateError {

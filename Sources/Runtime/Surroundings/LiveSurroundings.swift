@@ -25,6 +25,10 @@ struct LiveSurroundings: Surroundings {
         try AdminClient(context.client)
     }
 
+    func makeGroupAdministrator(_ context: JobContext) throws(ConfigurationError) -> any GroupAdministrator {
+        try LiveGroupAdministrator(context.client)
+    }
+
     func makeDeltaID() -> UInt64 { UInt64.random(in: 1...UInt64.max) }
 
     func pause(_ duration: Duration, _ requests: JobRequests) -> Bool { requests.sleep(for: duration) }

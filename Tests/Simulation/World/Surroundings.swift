@@ -27,6 +27,10 @@ final class SimulatedSurroundings: Surroundings, @unchecked Sendable {
         SimulatedAdministrator(partitions: Int32(instance.world.schedule.records.count))
     }
 
+    func makeGroupAdministrator(_ context: JobContext) throws(ConfigurationError) -> any GroupAdministrator {
+        throw .refused(text: "no schedule starts from a savepoint")
+    }
+
     func makeDeltaID() -> UInt64 { instance.isDead ? 1 : instance.world.makeID() }
 
     func pause(_ duration: Duration, _ requests: JobRequests) -> Bool {

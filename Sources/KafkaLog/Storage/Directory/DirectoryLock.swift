@@ -1,7 +1,7 @@
 import Glibc
 
 /// Keeps a second process out of a directory, until it is released or the process ends.
-final class DirectoryLock {
+package final class DirectoryLock {
     private let file: LogFile
 
     /// - Throws: when another one holds it.
@@ -18,6 +18,14 @@ final class DirectoryLock {
         let number = [UInt8](String(getpid()).utf8)
         _ = ftruncate(file.descriptor, 0)
         _ = number.withUnsafeBytes { pwrite(file.descriptor, $0.baseAddress, $0.count, 0) }
+    }
+
+    /// Whether a broker has the log in `directory` now.
+    package static func isHeld(inDirectory directory: String) -> Bool {
+        let descriptor = open("\(directory)/lock", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0
     }
 
     deinit {

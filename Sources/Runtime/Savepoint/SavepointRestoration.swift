@@ -1,0 +1,197 @@
+import Foundation
+import JobFile
+import KafkaClient
+import State
+
+/// Puts a job where a savepoint says, before its first session: the state first, under names of a fresh epoch that no earlier life of
+/// the job has used, then the group's offsets, which lead to it, with one request. Up to that request the job is where it was; from then on it is
+/// where the savepoint says. Each step may be repeated, also after a kill.
+struct SavepointRestoration {
+    /// The group has to let go of members that ended a moment ago: static members do not say good-bye.
+    private static let patience = Duration.seconds(15)
+    private static let timeout = Duration.seconds(30)
+
+    let context: JobContext
+    let start: SavepointStart
+    private let shelf: SavepointShelf
+    private let cluster: any GroupAdministrator
+
+    private var plan: JobPlan { context.plan }
+    private var storage: any CheckpointStorage { context.settings.storage }
+
+    init(_ context: JobContext, _ start: SavepointStart) throws(RuntimeFailure) {
+        self.context = context
+        self.start = start
+        shelf = SavepointShelf(context.settings.storage)
+        do throws(ConfigurationError) {
+            cluster = try context.surroundings.makeGroupAdministrator(context)
+        } catch {
+            throw RuntimeFailure(remedy: .fail, description: "\(error)")
+        }
+    }
+
+    /// Returns when the job may run: because it has been put where the savepoint says, or because that was done before.
+    func run() throws(RuntimeFailure) {
+        do throws(StateError) {
+            try perform()
+        } catch {
+            let remedy: RuntimeFailure.Remedy = error.kind == .inputOutput || error.kind == .noSpace ? .recover : .fail
+            throw RuntimeFailure(remedy: remedy, description: "the job cannot start from a savepoint: \(error)")
+        }
+    }
+
+    private func perform() throws(StateError) {
+        let began = context.surroundings.clock.now()
+        var isProducerSettled = false
+        var hasSet = false
+        while true {
+            let committed = try asking { () throws(KafkaClientError) in
+                try cluster.committedOffsets(of: plan.name, stable: false, timeout: Self.timeout)
+            }
+            let present = try present(committed).present
+            guard let savepoint = try choose(present) else { return }
+            if try present.hasStarted(from: savepoint) {
+                let said = hasSet ? "the job starts from a savepoint" : "the job has started from the savepoint before, and goes on from where it is"
+                return context.log.info(said, ["savepoint": .string("\(savepoint.name)")])
+            }
+            let waited = context.surroundings.clock.now() - began
+            let members = try asking { () throws(KafkaClientError) in try cluster.members(ofGroup: plan.name, timeout: Self.timeout) }
+            if !members.isEmpty {
+                guard waited < Self.patience else {
+                    throw StateError(
+                        .foreign, "group \(plan.name)", "it has members: \(members.joined(separator: ", "))",
+                        remedy: "stop all instances of the job first; one that was killed counts for 10 s more")
+                }
+                try wait("for members of the group to be gone: \(members.joined(separator: ", "))")
+                continue
+            }
+            if !isProducerSettled { try settleProducer() }
+            isProducerSettled = true
+            guard let settled = try settled() else {
+                try wait("for a transaction of an instance that was killed; brokers end it after 60 s")
+                continue
+            }
+            try start(savepoint, settled.present, settled.index)
+            hasSet = true
+        }
+    }
+
+    private func present(_ committed: [CommittedOffset]) throws(StateError) -> (present: PresentState, index: CheckpointIndex) {
+        let index = try CheckpointIndex(ofJob: plan.name, in: storage)
+        return (PresentState(committed.filter { offset in plan.sources.contains { $0.topic == offset.partition.topic } }, index), index)
+    }
+
+    /// Settles what a life of this instance left at once, instead of after the transaction's time-out.
+    private func settleProducer() throws(StateError) {
+        do {
+            try context.surroundings.makeProducer(context).initTransactions(timeout: Self.timeout)
+        } catch {
+            throw StateError(.inputOutput, "job \(plan.name)", "\(error)", remedy: "will be tried again")
+        }
+    }
+
+    /// Where the job is, once nobody can commit for it any more: a transaction that is still open might, with the offsets it holds. Nil while
+    /// there is one.
+    private func settled() throws(StateError) -> (present: PresentState, index: CheckpointIndex)? {
+        let committed: [CommittedOffset]
+        do throws(KafkaClientError) {
+            committed = try cluster.committedOffsets(of: plan.name, stable: true, timeout: Self.timeout)
+        } catch {
+            if error.isUndecided { return nil }
+            throw failure(error)
+        }
+        return try present(committed)
+    }
+
+    private func start(_ savepoint: Savepoint, _ present: PresentState, _ index: CheckpointIndex) throws(StateError) {
+        let seeds = try SavepointSeeds(context, savepoint, cluster, present, index).write()
+        do throws(KafkaClientError) {
+            try cluster.setOffsets(seeds, ofGroup: plan.name, timeout: Self.timeout)
+        } catch {
+            // An instance may have joined since, perhaps after it did the same; a lost reply may have been a good one.
+            guard error.isRefusalByGroup || error.isRetriable else { throw failure(error) }
+            context.log.warn("the group's offsets will be looked at again", ["error": .string("\(error)")])
+        }
+    }
+
+    private func wait(_ reason: String) throws(StateError) {
+        context.board.update { $0.notReady = "starting from a savepoint waits \(reason)" }
+        context.log.info("waiting \(reason)")
+        guard context.surroundings.pause(.seconds(1), context.requests) else {
+            throw StateError(.foreign, "job \(plan.name)", "it was stopped before it started", remedy: "start it again")
+        }
+    }
+
+    /// The savepoint to start from; nil when the job goes on from where it is.
+    private func choose(_ present: PresentState) throws(StateError) -> Savepoint? {
+        let job = start.job ?? plan.name
+        let ids = try shelf.ids(ofJob: job)
+        guard let id = start.id ?? ids.last else {
+            throw StateError(.missing, "job \(job)", "there is no savepoint of it", remedy: "take one with `millrace savepoint \(job)`")
+        }
+        let name = SavepointName(job: job, id: id)
+        guard let savepoint = try shelf.savepoint(name) else {
+            let known = ids.isEmpty ? "there are none" : "there are \(ids.suffix(5).joined(separator: ", "))"
+            throw StateError(.missing, "\(name)", "there is no such savepoint; of job \(job) \(known)", remedy: "see `millrace savepoint \(job) --list`")
+        }
+        // With `latest` a restart of the same command line must not jump to a savepoint of the life that it began.
+        guard start.id == nil, let origin = present.origin, origin != name else { return savepoint }
+        guard job == plan.name ? savepoint.startedFrom == origin.description : origin.job == job else { return savepoint }
+        context.log.info(
+            "the job has started from a savepoint before, and goes on from where it is; name a newer one to go to that",
+            ["savepoint": .string("\(origin)"), "newest": .string("\(name)")])
+        return nil
+    }
+
+    private func asking<Answer>(_ question: () throws(KafkaClientError) -> Answer) throws(StateError) -> Answer {
+        do throws(KafkaClientError) {
+            return try question()
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func failure(_ error: KafkaClientError) -> StateError {
+        StateError(.inputOutput, "group \(plan.name)", "\(error)", remedy: "will be tried again")
+    }
+}
+
+/// Where the job is now.
+struct PresentState {
+    private struct Partition {
+        var savepoint: SavepointName?
+        var isSeed = false
+    }
+
+    let committed: [CommittedOffset]
+    private var partitions: [TopicPartition: Partition] = [:]
+
+    /// What cannot be read is no reason not to start from a savepoint: it may be the reason for it.
+    init(_ committed: [CommittedOffset], _ index: CheckpointIndex) {
+        self.committed = committed
+        for offset in committed {
+            let header = try? index.tip(of: offset).delta.header
+            partitions[offset.partition] = Partition(
+                savepoint: header.flatMap { StateRegistry(extras: $0.extras).savepoint }, isSeed: header?.isSeed ?? false)
+        }
+    }
+
+    /// The savepoint that all of it came from; nil if it did not.
+    var origin: SavepointName? {
+        let all = Set(partitions.values.map(\.savepoint))
+        return all.count == 1 ? all.first.flatMap { $0 } : nil
+    }
+
+    /// Every task of the savepoint is here, or is what came of it here.
+    /// - Throws: when that holds for some, of which one has gone on: the others would be another time's.
+    func hasStarted(from savepoint: Savepoint) throws(StateError) -> Bool {
+        let all = savepoint.tasks.map { TopicPartition($0.topic, $0.partition) }
+        let mine = all.filter { partitions[$0]?.savepoint == savepoint.name }
+        if mine.count == all.count { return true }
+        if mine.allSatisfy({ partitions[$0]?.isSeed == true }) { return false }
+        let others = Set(all).subtracting(mine).sorted().map(\.description).joined(separator: " ")
+        throw StateError(
+            .foreign, "\(savepoint.name)", "the job started from it and has gone on since, but the offsets of \(others) are of another time",
+            remedy: "somebody has changed the group's offsets; start from the savepoint under another job name")
+    }
+}
