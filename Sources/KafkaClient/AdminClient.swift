@@ -37,7 +37,7 @@ package struct AdminError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// Makes, lists and deletes topics. Never creates a topic by asking for it.
 package final class AdminClient: Sendable {
-    let client: ClientHandle
+    private let client: ClientHandle
 
     package init(_ configuration: ClientConfiguration) throws(ConfigurationError) {
         let properties = Properties()

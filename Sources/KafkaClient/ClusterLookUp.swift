@@ -10,6 +10,13 @@ package struct PartitionEnds: Sendable, Equatable {
     package var end: Int64
     /// One past the last record of a decided transaction.
     package var lastStable: Int64
+
+    package init(partition: TopicPartition, start: Int64, end: Int64, lastStable: Int64) {
+        self.partition = partition
+        self.start = start
+        self.end = end
+        self.lastStable = lastStable
+    }
 }
 
 /// A group that the cluster knows.
@@ -21,6 +28,14 @@ package struct GroupDescription: Sendable, Equatable {
         /// Of a static member (KIP-345).
         package var instanceID: String?
         package var partitions: [TopicPartition]
+
+        package init(id: String, clientID: String, host: String, instanceID: String?, partitions: [TopicPartition]) {
+            self.id = id
+            self.clientID = clientID
+            self.host = host
+            self.instanceID = instanceID
+            self.partitions = partitions
+        }
     }
 
     package var name: String
@@ -29,6 +44,13 @@ package struct GroupDescription: Sendable, Equatable {
     /// How it assigns partitions; empty without members.
     package var assignor: String
     package var members: [Member]
+
+    package init(name: String, state: String, assignor: String, members: [Member]) {
+        self.name = name
+        self.state = state
+        self.assignor = assignor
+        self.members = members
+    }
 }
 
 /// Looks at the topics and groups of a cluster; changes nothing, and creates no topic by asking for it.

@@ -2,11 +2,12 @@
 import collections
 import json
 import random
+import subprocess
 import time
 
 import pytest
 
-from harness import await_that
+from harness import BINARY, await_that
 
 START = 1_700_000_000_000
 GAP = 30_000
@@ -305,26 +306,64 @@ def test_a_kill_while_starting_from_a_savepoint_leaves_the_old_or_the_new_start(
     run(s)
     new = {task: row["offset"] for task, row in state(s)[0].items()}
     assert all(old[task] < new[task] for task in new) and len(new) == PARTITIONS
-    dice = random.Random(7)
+    storage = s.directory / "data/checkpoints/shop"
+
+    def written():
+        return set(storage.glob("*/*.delta")) | set(storage.glob("*/snapshot-*"))
+
     starts = collections.Counter()
-    # A job that reads nothing new: its source's topic is as it was, and it is killed before it could have gone on.
-    for attempt in range(12):
+    # After each thing that is written for the new start, as near as a signal comes, and while the offsets are set.
+    for count in [0, *range(1, 2 * PARTITIONS + 1), *[2 * PARTITIONS] * 3]:
+        before = written()
         process = s.start_job("--from-savepoint", taken)
-        time.sleep(dice.uniform(0.05, 0.9))
+        await_that(lambda: len(written() - before) >= count, 60, f"{count} new files")
+        if count == 2 * PARTITIONS:
+            time.sleep(max(0, 0.05 * (sum(starts.values()) - 2 * PARTITIONS)))
         s.kill(process)
         tasks = state(s)[0]
         origins = {row["savepoint"] for row in tasks.values()}
         assert len(origins) == 1 and len(tasks) == PARTITIONS, tasks
-        starts[origins.pop()] += 1
-        if starts[f"shop/{taken}"]:
+        origin = origins.pop()
+        starts[origin] += 1
+        if origin:
             break
         assert {task: row["offset"] for task, row in tasks.items()} == new
+    assert starts[None] >= PARTITIONS, starts
     run(s, "--from-savepoint", taken, "--flush")
     # Whatever was put out since the savepoint is there again; the newest time of every session is right.
     wanted = sessions(stage.clicks.made)
     out = put_out(stage.log, "shop")
     for user, rows in wanted.items():
         assert set(out[user]) >= set(rows) and out[user][-1] == rows[-1]
+
+
+def test_a_savepoint_that_was_killed_does_not_exist(site):
+    stage = Stage(site)
+    s = stage.site("shop")
+    stage.produce()
+    process = s.start_job()
+    stage.caught_up("shop")
+    shelf = s.directory / "data/checkpoints/shop.savepoints"
+    cut = 0
+    for count in range(1, 2 * PARTITIONS + 1):
+        before = set(shelf.glob("*/*/*"))
+        command = subprocess.Popen([BINARY, "savepoint", s.job, "--config", s.config], cwd=s.directory, stdout=subprocess.DEVNULL)
+        await_that(lambda: len(set(shelf.glob("*/*/*")) - before) >= min(count, PARTITIONS), 60, "files of the savepoint")
+        s.kill(command)
+        cut += sum(not (directory / "manifest").exists() for directory in shelf.iterdir())
+    listed = savepoint(s, "shop", "--list", "--json").splitlines()
+    complete = {directory.name for directory in shelf.iterdir() if (directory / "manifest").exists()}
+    assert {json.loads(line)["id"] for line in listed} == complete
+    assert cut, "no savepoint was cut: nothing is tested"
+    fork = stage.beside("fork", job("fork", stage.log.brokers), s)
+    taken = savepoint(s)
+    assert s.stop(process) == 0
+    run(fork, "--from-savepoint", "shop/latest", "--flush")
+    run(s, "--flush")
+    wanted = sessions(stage.clicks.made)
+    assert put_out(stage.log, "shop") == wanted
+    assert is_end_of(put_out(stage.log, "fork"), wanted) and len(put_out(stage.log, "fork")) == USERS
+    assert state(fork)[0]["clicks-0"]["savepoint"] == f"shop/{taken}"
 
 
 def test_state_that_does_not_fit_is_refused_and_dropped_only_where_that_is_allowed(site):

@@ -62,9 +62,9 @@ package final class JobRunner: Sendable {
                 .inputOutput, "job \(context.plan.name)", board.current.notReady ?? "the commit takes longer than 10 s",
                 remedy: "`millrace savepoint` takes one of the last commit")
         }
-        let cluster: any GroupAdministrator
+        let cluster: any GroupObserver
         do throws(ConfigurationError) {
-            cluster = try context.surroundings.makeGroupAdministrator(context)
+            cluster = try context.surroundings.makeGroupObserver(context)
         } catch {
             throw StateError(.inputOutput, "job \(context.plan.name)", "\(error)", remedy: "correct the job's `kafka`")
         }

@@ -53,7 +53,7 @@ extension JobContext {
     }
 
     private func committedNames() throws -> Set<String> {
-        let cluster = try surroundings.makeGroupAdministrator(self)
+        let cluster = try surroundings.makeGroupObserver(self)
         let index = try CheckpointIndex(ofJob: plan.name, in: settings.storage)
         var names: Set<String> = []
         for offset in try cluster.committedOffsets(of: plan.name, stable: false, timeout: .seconds(30)) {

@@ -4,34 +4,34 @@ import KafkaClient
 import State
 
 /// Puts a job where a savepoint says, before its first session: the state first, under names of a fresh epoch that no earlier life of
-/// the job has used, then the group's offsets, which lead to it, with one request. Up to that request the job is where it was; from then on it is
+/// the job has used, then the group's offsets, which lead to it, in one transaction. Up to its commit the job is where it was; from then on it is
 /// where the savepoint says. Each step may be repeated, also after a kill.
-struct SavepointRestoration {
-    /// The group has to let go of members that ended a moment ago: static members do not say good-bye.
+package struct SavepointRestoration {
+    /// The group has to let go of instances that ended a moment ago: static members do not say good-bye.
     private static let patience = Duration.seconds(15)
     private static let timeout = Duration.seconds(30)
 
     let context: JobContext
     let start: SavepointStart
     private let shelf: SavepointShelf
-    private let cluster: any GroupAdministrator
+    private let cluster: any GroupObserver
 
     private var plan: JobPlan { context.plan }
     private var storage: any CheckpointStorage { context.settings.storage }
 
-    init(_ context: JobContext, _ start: SavepointStart) throws(RuntimeFailure) {
+    package init(_ context: JobContext, _ start: SavepointStart) throws(RuntimeFailure) {
         self.context = context
         self.start = start
         shelf = SavepointShelf(context.settings.storage)
         do throws(ConfigurationError) {
-            cluster = try context.surroundings.makeGroupAdministrator(context)
+            cluster = try context.surroundings.makeGroupObserver(context)
         } catch {
             throw RuntimeFailure(remedy: .fail, description: "\(error)")
         }
     }
 
     /// Returns when the job may run: because it has been put where the savepoint says, or because that was done before.
-    func run() throws(RuntimeFailure) {
+    package func run() throws(RuntimeFailure) {
         do throws(StateError) {
             try perform()
         } catch {
@@ -42,84 +42,81 @@ struct SavepointRestoration {
 
     private func perform() throws(StateError) {
         let began = context.surroundings.clock.now()
-        var isProducerSettled = false
-        var hasSet = false
+        var hasMoved = false
         while true {
             let committed = try asking { () throws(KafkaClientError) in
                 try cluster.committedOffsets(of: plan.name, stable: false, timeout: Self.timeout)
             }
-            let present = try present(committed).present
+            let (present, index) = try present(committed)
             guard let savepoint = try choose(present) else { return }
             if try present.hasStarted(from: savepoint) {
-                let said = hasSet ? "the job starts from a savepoint" : "the job has started from the savepoint before, and goes on from where it is"
+                let said = hasMoved ? "the job starts from a savepoint" : "the job has started from the savepoint before, and goes on from where it is"
                 return context.log.info(said, ["savepoint": .string("\(savepoint.name)")])
             }
-            let waited = context.surroundings.clock.now() - began
-            let members = try asking { () throws(KafkaClientError) in try cluster.members(ofGroup: plan.name, timeout: Self.timeout) }
-            if !members.isEmpty {
-                guard waited < Self.patience else {
-                    throw StateError(
-                        .foreign, "group \(plan.name)", "it has members: \(members.joined(separator: ", "))",
-                        remedy: "stop all instances of the job first; one that was killed counts for 10 s more")
-                }
-                try wait("for members of the group to be gone: \(members.joined(separator: ", "))")
+            // A refusal must not disturb a job that runs: it comes before this instance joins the group.
+            try SavepointSeeds(context, savepoint, cluster, present, index).check()
+            let others = try others()
+            if others.isEmpty {
+                hasMoved = try move(to: savepoint)
+                if !hasMoved { try pause() }
                 continue
             }
-            if !isProducerSettled { try settleProducer() }
-            isProducerSettled = true
-            guard let settled = try settled() else {
-                try wait("for a transaction of an instance that was killed; brokers end it after 60 s")
-                continue
+            guard context.surroundings.clock.now() - began < Self.patience else {
+                throw StateError(
+                    .foreign, "group \(plan.name)", "it has members: \(others.joined(separator: ", "))",
+                    remedy: "stop all instances of the job first; one that was killed counts for 10 s more")
             }
-            try start(savepoint, settled.present, settled.index)
-            hasSet = true
+            try wait("for members of the group to be gone: \(others.joined(separator: ", "))")
         }
     }
 
-    private func present(_ committed: [CommittedOffset]) throws(StateError) -> (present: PresentState, index: CheckpointIndex) {
-        let index = try CheckpointIndex(ofJob: plan.name, in: storage)
-        return (PresentState(committed.filter { offset in plan.sources.contains { $0.topic == offset.partition.topic } }, index), index)
+    /// Members of the group that are not this instance, in words.
+    private func others() throws(StateError) -> [String] {
+        let group = try asking { () throws(KafkaClientError) in try cluster.describe(groups: [plan.name], timeout: Self.timeout) }
+        return group.flatMap(\.members).filter { $0.instanceID != context.memberName }.map { "\($0.instanceID ?? $0.id) at \($0.host)" }
     }
 
-    /// Settles what a life of this instance left at once, instead of after the transaction's time-out.
-    private func settleProducer() throws(StateError) {
-        do {
-            try context.surroundings.makeProducer(context).initTransactions(timeout: Self.timeout)
-        } catch {
-            throw StateError(.inputOutput, "job \(plan.name)", "\(error)", remedy: "will be tried again")
-        }
-    }
-
-    /// Where the job is, once nobody can commit for it any more: a transaction that is still open might, with the offsets it holds. Nil while
-    /// there is one.
-    private func settled() throws(StateError) -> (present: PresentState, index: CheckpointIndex)? {
+    /// - Returns: false when it has to be looked at again.
+    private func move(to savepoint: Savepoint) throws(StateError) -> Bool {
+        let member = try SoleMember(context)
+        defer { member.close() }
+        guard try others().isEmpty else { return false }
         let committed: [CommittedOffset]
         do throws(KafkaClientError) {
             committed = try cluster.committedOffsets(of: plan.name, stable: true, timeout: Self.timeout)
         } catch {
-            if error.isUndecided { return nil }
-            throw failure(error)
+            // Whoever has a transaction open, with offsets in it that the group has taken, may still commit it.
+            guard error.isUndecided else { throw failure(error) }
+            try wait("for a transaction of an instance that was killed; brokers end it after 60 s")
+            return false
         }
-        return try present(committed)
+        let (present, index) = try present(committed)
+        if try present.hasStarted(from: savepoint) { return false }
+        let offsets = try SavepointSeeds(context, savepoint, cluster, present, index).write()
+        do throws(ProducerError) {
+            try member.commit(offsets)
+        } catch {
+            // Another instance may have joined, perhaps to do the same; a lost reply may have been a good one.
+            context.log.warn("the group's offsets will be looked at again", ["error": .string("\(error)")])
+        }
+        return true
     }
 
-    private func start(_ savepoint: Savepoint, _ present: PresentState, _ index: CheckpointIndex) throws(StateError) {
-        let seeds = try SavepointSeeds(context, savepoint, cluster, present, index).write()
-        do throws(KafkaClientError) {
-            try cluster.setOffsets(seeds, ofGroup: plan.name, timeout: Self.timeout)
-        } catch {
-            // An instance may have joined since, perhaps after it did the same; a lost reply may have been a good one.
-            guard error.isRefusalByGroup || error.isRetriable else { throw failure(error) }
-            context.log.warn("the group's offsets will be looked at again", ["error": .string("\(error)")])
+    private func pause() throws(StateError) {
+        guard context.surroundings.pause(.seconds(1), context.requests) else {
+            throw StateError(.foreign, "job \(plan.name)", "it was stopped before it started", remedy: "start it again")
         }
     }
 
     private func wait(_ reason: String) throws(StateError) {
         context.board.update { $0.notReady = "starting from a savepoint waits \(reason)" }
         context.log.info("waiting \(reason)")
-        guard context.surroundings.pause(.seconds(1), context.requests) else {
-            throw StateError(.foreign, "job \(plan.name)", "it was stopped before it started", remedy: "start it again")
-        }
+        try pause()
+    }
+
+    private func present(_ committed: [CommittedOffset]) throws(StateError) -> (present: PresentState, index: CheckpointIndex) {
+        let index = try CheckpointIndex(ofJob: plan.name, in: storage)
+        return (PresentState(committed.filter { offset in plan.sources.contains { $0.topic == offset.partition.topic } }, index), index)
     }
 
     /// The savepoint to start from; nil when the job goes on from where it is.

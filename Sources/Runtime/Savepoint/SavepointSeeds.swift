@@ -30,12 +30,12 @@ struct SavepointSeeds {
 
     private let context: JobContext
     private let savepoint: Savepoint
-    private let cluster: any GroupAdministrator
+    private let cluster: any GroupObserver
     private let present: PresentState
     private let epoch: Int
 
     init(
-        _ context: JobContext, _ savepoint: Savepoint, _ cluster: any GroupAdministrator, _ present: PresentState, _ index: CheckpointIndex
+        _ context: JobContext, _ savepoint: Savepoint, _ cluster: any GroupObserver, _ present: PresentState, _ index: CheckpointIndex
     ) {
         self.context = context
         self.savepoint = savepoint
@@ -48,7 +48,10 @@ struct SavepointSeeds {
     private var plan: JobPlan { context.plan }
     private var storage: any CheckpointStorage { context.settings.storage }
 
-    /// Checks that the savepoint fits the job and its topics, then writes the seeds. Nobody looks at them before the offsets say so.
+    /// Refuses a savepoint that does not fit the job or its topics.
+    func check() throws(StateError) { _ = try checked() }
+
+    /// Checks, then writes the seeds. Nobody looks at them before the offsets say so.
     /// - Returns: the offsets that do.
     func write() throws(StateError) -> [OffsetToCommit] {
         let seeds = try checked()

@@ -13,12 +13,21 @@ package struct SavepointWriter: Sendable {
     private let job: String
     private let storage: any CheckpointStorage
     private let topics: Set<String>?
+    private let now: @Sendable () -> Date
+    private let random: @Sendable () -> UInt64
 
-    /// - Parameter topics: that the job reads; nil for all that its group has offsets of.
-    package init(job: String, storage: any CheckpointStorage, topics: Set<String>? = nil) {
+    /// - Parameters:
+    ///   - topics: that the job reads; nil for all that its group has offsets of.
+    ///   - random: for the end of an id, so that two of one millisecond differ.
+    package init(
+        job: String, storage: any CheckpointStorage, topics: Set<String>? = nil, now: @escaping @Sendable () -> Date = { Date() },
+        random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: 0...UInt64.max) }
+    ) {
         self.job = job
         self.storage = storage
         self.topics = topics
+        self.now = now
+        self.random = random
     }
 
     /// Takes a savepoint of what is committed now.
@@ -27,7 +36,7 @@ package struct SavepointWriter: Sendable {
         try removeLeftovers()
         var attempt = 1
         while true {
-            let name = SavepointName(job: job, at: Date(), random: UInt64.random(in: 0...UInt64.max))
+            let name = SavepointName(job: job, at: now(), random: random())
             do throws(StateError) {
                 return try take(as: name, offsets(committed))
             } catch {
@@ -63,7 +72,7 @@ package struct SavepointWriter: Sendable {
             tasks.append(try copy(found, into: name))
         }
         let savepoint = Savepoint(
-            job: name.job, id: name.id, taken: Date().timeIntervalSince1970, startedFrom: origins.count == 1 ? origins.first?.description : nil,
+            job: name.job, id: name.id, taken: now().timeIntervalSince1970, startedFrom: origins.count == 1 ? origins.first?.description : nil,
             tasks: tasks)
         try storage.put(savepoint.encoded(), as: SavepointShelf.manifest(name))
         return savepoint
@@ -104,7 +113,7 @@ package struct SavepointWriter: Sendable {
     }
 
     private func removeLeftovers() throws(StateError) {
-        let limit = SavepointName(job: job, at: Date(timeIntervalSinceNow: -Self.leftoverSeconds), random: 0).id
+        let limit = SavepointName(job: job, at: now() - Self.leftoverSeconds, random: 0).id
         for content in try SavepointShelf(storage).contents(ofJob: job) where !content.isComplete && content.id < limit {
             try storage.delete(SavepointName(job: job, id: content.id).directory)
         }

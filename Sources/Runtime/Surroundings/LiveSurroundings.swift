@@ -11,7 +11,7 @@ struct LiveSurroundings: Surroundings {
         try Consumer(
             ConsumerConfiguration(
                 client: context.client, groupID: context.plan.name,
-                groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10)))
+                groupInstanceID: context.memberName, sessionTimeout: .seconds(10)))
     }
 
     func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer {
@@ -25,8 +25,8 @@ struct LiveSurroundings: Surroundings {
         try AdminClient(context.client)
     }
 
-    func makeGroupAdministrator(_ context: JobContext) throws(ConfigurationError) -> any GroupAdministrator {
-        try LiveGroupAdministrator(context.client)
+    func makeGroupObserver(_ context: JobContext) throws(ConfigurationError) -> any GroupObserver {
+        try ClusterLookUp(context.client)
     }
 
     func makeDeltaID() -> UInt64 { UInt64.random(in: 1...UInt64.max) }
@@ -37,6 +37,8 @@ struct LiveSurroundings: Surroundings {
 extension WorkerQueue: RecordQueue {}
 
 extension AdminClient: TopicAdministrator {}
+
+extension ClusterLookUp: GroupObserver {}
 
 extension Consumer: GroupConsumer {
     package func makeQueue() throws(KafkaClientError) -> any RecordQueue { try makeWorkerQueue() }

@@ -14,7 +14,7 @@ package protocol Surroundings: Sendable {
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer
     func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer
     func makeAdministrator(_ context: JobContext) throws(ConfigurationError) -> any TopicAdministrator
-    func makeGroupAdministrator(_ context: JobContext) throws(ConfigurationError) -> any GroupAdministrator
+    func makeGroupObserver(_ context: JobContext) throws(ConfigurationError) -> any GroupObserver
 
     /// Names a delta: nobody may ever get the same number again.
     func makeDeltaID() -> UInt64
@@ -79,14 +79,11 @@ package protocol TopicAdministrator: AnyObject, Sendable {
     func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32?
 }
 
-/// What a start from a savepoint needs of a cluster while no instance of the job runs: `ClusterLookUp` and `AdminClient` say what each
-/// call does.
-package protocol GroupAdministrator: AnyObject, Sendable {
+/// What is asked of a cluster before an instance joins the job's group: `ClusterLookUp` says what each call does.
+package protocol GroupObserver: AnyObject, Sendable {
     func topics(timeout: Duration) throws(KafkaClientError) -> [String: Int32]
     func ends(of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [PartitionEnds]
     func offsets(at milliseconds: Int64, of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?]
-    /// Who is in the group, in words; empty when it has no members.
-    func members(ofGroup group: String, timeout: Duration) throws(KafkaClientError) -> [String]
+    func describe(groups: [String], timeout: Duration) throws(KafkaClientError) -> [GroupDescription]
     func committedOffsets(of group: String, stable: Bool, timeout: Duration) throws(KafkaClientError) -> [CommittedOffset]
-    func setOffsets(_ offsets: [OffsetToCommit], ofGroup group: String, timeout: Duration) throws(KafkaClientError)
 }

@@ -27,9 +27,7 @@ final class SimulatedSurroundings: Surroundings, @unchecked Sendable {
         SimulatedAdministrator(partitions: Int32(instance.world.schedule.records.count))
     }
 
-    func makeGroupAdministrator(_ context: JobContext) throws(ConfigurationError) -> any GroupAdministrator {
-        throw .refused(text: "no schedule starts from a savepoint")
-    }
+    func makeGroupObserver(_ context: JobContext) throws(ConfigurationError) -> any GroupObserver { SimulatedObserver(instance) }
 
     func makeDeltaID() -> UInt64 { instance.isDead ? 1 : instance.world.makeID() }
 
