@@ -74,7 +74,7 @@ let package = Package(
 
         // The shell.
         module("Runtime", "Batch", "Telemetry", "Expression", "JobFile", "Formats", "Parquet", "State", "Dataflow", "KafkaClient"),
-        module("Admin", "Telemetry", "Runtime", "CShims"),
+        module("Admin", "Telemetry", "State", "Runtime", "CShims"),
         .executableTarget(
             name: "millrace",
             dependencies: [

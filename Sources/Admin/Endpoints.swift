@@ -1,5 +1,6 @@
 import Foundation
 import Runtime
+import State
 import Telemetry
 
 /// What DESIGN §6 promises under HTTP, over the jobs of a daemon (none for a log alone).
@@ -34,10 +35,22 @@ package struct Endpoints: Sendable {
                 return HTTPResponse(status: 503, .json, "{\"error\":\(JSONText.quoted(reason))}\n")
             }
             return HTTPResponse(.json, "{\"epoch\":\(epoch)}\n")
+        case ("POST", let parts) where parts.count == 4 && parts[0] == "api" && parts[1] == "jobs" && parts[3] == "savepoint":
+            guard let job = job(parts[2]) else { return unknown(parts[2]) }
+            return savepoint(of: job)
         case ("GET", _), ("HEAD", _), ("POST", _):
             return HTTPResponse(status: 404, .json, "{\"error\":\"there is nothing here; see /, /healthz, /readyz, /metrics, /api/jobs\"}\n")
         default:
-            return HTTPResponse(status: 405, .json, "{\"error\":\"only GET, and POST for a checkpoint\"}\n")
+            return HTTPResponse(status: 405, .json, "{\"error\":\"only GET, and POST for a checkpoint or a savepoint\"}\n")
+        }
+    }
+
+    private func savepoint(of job: JobRunner) -> HTTPResponse {
+        do throws(StateError) {
+            let savepoint = try job.takeSavepoint()
+            return HTTPResponse(.json, "{\"id\":\(JSONText.quoted(savepoint.id)),\"bytes\":\(savepoint.byteCount)}\n")
+        } catch {
+            return HTTPResponse(status: 503, .json, "{\"error\":\(JSONText.quoted(error.description))}\n")
         }
     }
 

@@ -10,6 +10,13 @@ package struct PartitionEnds: Sendable, Equatable {
     package var end: Int64
     /// One past the last record of a decided transaction.
     package var lastStable: Int64
+
+    package init(partition: TopicPartition, start: Int64, end: Int64, lastStable: Int64) {
+        self.partition = partition
+        self.start = start
+        self.end = end
+        self.lastStable = lastStable
+    }
 }
 
 /// A group that the cluster knows.
@@ -21,6 +28,14 @@ package struct GroupDescription: Sendable, Equatable {
         /// Of a static member (KIP-345).
         package var instanceID: String?
         package var partitions: [TopicPartition]
+
+        package init(id: String, clientID: String, host: String, instanceID: String?, partitions: [TopicPartition]) {
+            self.id = id
+            self.clientID = clientID
+            self.host = host
+            self.instanceID = instanceID
+            self.partitions = partitions
+        }
     }
 
     package var name: String
@@ -29,6 +44,13 @@ package struct GroupDescription: Sendable, Equatable {
     /// How it assigns partitions; empty without members.
     package var assignor: String
     package var members: [Member]
+
+    package init(name: String, state: String, assignor: String, members: [Member]) {
+        self.name = name
+        self.state = state
+        self.assignor = assignor
+        self.members = members
+    }
 }
 
 /// Looks at the topics and groups of a cluster; changes nothing, and creates no topic by asking for it.
@@ -87,6 +109,12 @@ package final class ClusterLookUp: Sendable {
         var found: [TopicPartition: Int64] = [:]
         for index in 0..<list.count { found[list.partition(index)] = list[index].pointee.offset }
         return partitions.map { found[$0] ?? -1 }
+    }
+
+    /// For each partition the offset of the first record at or after a time (milliseconds since 1970), in the given order; nil if
+    /// there is none so young.
+    package func offsets(at milliseconds: Int64, of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?] {
+        try offsets(max(0, milliseconds), of: partitions, committed, timeout).map { $0 < 0 ? nil : $0 }
     }
 
     /// The settings of topics, by topic, then by Kafka's names. A topic that is gone has none.
@@ -180,12 +208,15 @@ package final class ClusterLookUp: Sendable {
 
     private static func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
 
-    /// All that a group has committed, by partition. Does not wait for transactions that carry offsets of it.
-    package func committedOffsets(of group: String, timeout: Duration) throws(KafkaClientError) -> [CommittedOffset] {
+    /// All that a group has committed, by partition, as of one moment. Does not wait for transactions that carry offsets of it.
+    /// - Parameter stable: refuse (`isUndecided`) while there is such a transaction (KIP-447).
+    package func committedOffsets(of group: String, stable: Bool = false, timeout: Duration) throws(KafkaClientError) -> [CommittedOffset] {
         var request = [rd_kafka_ListConsumerGroupOffsets_new(group, nil)]
         defer { rd_kafka_ListConsumerGroupOffsets_destroy(request[0]) }
         let operation = "look up the offsets of group '\(group)'"
         return try ask(operation, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout) { options, queue in
+            // It is an error for other requests only.
+            if stable, let error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1) { rd_kafka_error_destroy(error) }
             rd_kafka_ListConsumerGroupOffsets(committed.pointer, &request, 1, options, queue)
         } read: { event throws(KafkaClientError) in
             var count = 0

@@ -51,6 +51,9 @@ package struct KafkaClientError: Error, Sendable, Equatable, CustomStringConvert
             || code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID.rawValue
     }
 
+    /// A transaction that has not ended carries offsets of the group.
+    package var isUndecided: Bool { code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT.rawValue }
+
     /// The topic or the partition does not exist (any more).
     package var isUnknownTopicOrPartition: Bool {
         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART.rawValue || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC.rawValue

@@ -16,6 +16,9 @@ enum Program {
         millrace: a stream processor in one binary
 
         usage: millrace run [--config FILE] [--log text|json] [--until-end [--flush]] [JOB.yaml...]
+               millrace run [...] [--from-savepoint latest|ID|JOB/ID] [--drop-state NAME]... JOB.yaml
+               millrace savepoint [--config FILE] [--json] [--list | --delete ID] JOB
+               millrace state [--config FILE] [--json] [--task N] JOB
                millrace log [--config FILE] [--log text|json]
                millrace log topics|groups [--json] [--brokers H:P | --config FILE] [--property NAME=VALUE]...
                millrace log describe [--json] [--brokers H:P | --config FILE] [--property NAME=VALUE]... TOPIC|GROUP
@@ -30,6 +33,11 @@ enum Program {
 
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
                   start, commits and stops; --flush also closes the windows that are open then
+                  --from-savepoint starts a job that does not run from a savepoint of its own or of another job; the same
+                  command line again goes on from where the job is. --drop-state lets a transform or sink start empty whose
+                  state does not fit the job file any more
+        savepoint takes a savepoint of a job, running or not, and prints its id; JOB is a job file or a job's name
+        state     what the checkpoint of a job holds
         log       runs the log alone: a broker for any Kafka client
                   topics, groups and describe look at a log or another Kafka that runs: topics with their records, groups with
                   their members, offsets and lag. Bytes and segments are known of the daemon file's log on this machine only
@@ -65,6 +73,8 @@ enum Program {
             case "check": finish(try CheckCommand(&arguments).run())
             case "generate": finish(try GenerateCommand(&arguments).run())
             case "produce": finish(try ProduceCommand(&arguments).run())
+            case "savepoint": finish(try SavepointCommand(&arguments).run())
+            case "state": finish(try StateCommand(&arguments).run())
             case "bench": finish(try BenchCommand(&arguments).run())
             case "version", "--version":
                 print("millrace \(version)")

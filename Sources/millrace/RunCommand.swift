@@ -12,6 +12,8 @@ struct RunCommand {
     private let daemon: Daemon
     private let mode: RunMode
     private let files: [String]
+    private let savepoint: SavepointStart?
+    private let droppableState: Set<String>
 
     init(_ arguments: inout Arguments) throws(UsageError) {
         daemon = try Daemon(&arguments)
@@ -19,9 +21,19 @@ struct RunCommand {
         let flush = arguments.flag("--flush")
         if flush, !untilEnd { throw UsageError("--flush closes the windows that are open at the end: it goes with --until-end") }
         mode = untilEnd ? .untilEnd(flush: flush) : .continuous
+        savepoint = try arguments.value("--from-savepoint").map { text throws(UsageError) in
+            guard let start = SavepointStart(text) else { throw UsageError("--from-savepoint is latest, ID, JOB/latest or JOB/ID, not `\(text)`") }
+            return start
+        }
+        var droppable: Set<String> = []
+        while let name = try arguments.value("--drop-state") { droppable.insert(name) }
+        droppableState = droppable
         let named = try arguments.operands()
         files = named.isEmpty ? daemon.settings.jobs : named
         guard !files.isEmpty else { throw UsageError("no job: name a job file, or list some under `jobs` in the daemon file") }
+        if files.count > 1, savepoint != nil || !droppable.isEmpty {
+            throw UsageError("--from-savepoint and --drop-state are about one job: name its file alone")
+        }
     }
 
     func run() -> ExitCode {
@@ -47,10 +59,12 @@ struct RunCommand {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let jobs = plans.map { plan in
             let (access, isEmbedded) = daemon.access(to: plan, server)
-            let settings = RuntimeSettings(
+            var settings = RuntimeSettings(
                 instance: directory.instance, stateDirectory: directory.path, stateMemory: daemon.settings.state.memory / plans.count,
                 storage: storage, interval: daemon.settings.checkpoint.interval, workers: daemon.settings.workers ?? cores,
                 brokers: access.brokers, isEmbedded: isEmbedded, properties: access.properties)
+            settings.savepoint = savepoint
+            settings.droppableState = droppableState
             return JobRunner(
                 plan, settings, mode: mode, homeCache: cache, metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
         }
@@ -92,6 +106,10 @@ struct RunCommand {
         }
         for conflict in JobPlan.conflicts(among: plans, in: daemon.settings) { errors += "\(conflict)\n" }
         if !errors.isEmpty { Program.finish(.configuration, errors) }
+        for name in droppableState.sorted() {
+            for problem in plans.compactMap({ $0.problem(ofDropping: name) }) { errors += "millrace: --drop-state: \(problem)\n" }
+        }
+        if !errors.isEmpty { Program.finish(.usage, errors) }
         return plans
     }
 }

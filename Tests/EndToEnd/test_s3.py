@@ -106,3 +106,22 @@ def test_credentials_that_are_missing_or_refused_are_said_and_nothing_is_committ
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     assert job.run() == 0, job.log_text()[-3_000:]
     assert "wrong/secret" not in job.log_text()
+
+
+def test_a_job_starts_from_a_savepoint_in_the_store(site, store):
+    log = site("", name="log")
+    log.start_log()
+    job = in_s3(site(clicks("stored", log.brokers), name="job", log=False, brokers=log.brokers), store)
+    generate(log, 1, START)
+    assert job.run() == 0, job.log_text()[-3_000:]
+    before = outcome(log, job, "stored")[0]
+    taken = job.command("savepoint", job.job, "--config", job.config).stdout.strip()
+    generate(log, 2, START + 3_600_000)
+    fork = in_s3(site(clicks("fork", log.brokers), name="fork", log=False, brokers=log.brokers), store)
+    assert fork.run("--from-savepoint", f"stored/{taken}", "--flush") == 0, fork.log_text()[-3_000:]
+    assert job.run("--flush") == 0, job.log_text()[-3_000:]
+    after, forked = outcome(log, job, "stored")[0], outcome(log, fork, "fork")[0]
+    assert len(before) > 10 and forked == {
+        user: sessions[len(before.get(user, [])):] for user, sessions in after.items() if len(sessions) > len(before.get(user, []))}
+    job.command("savepoint", "stored", "--delete", taken, "--config", job.config)
+    assert job.command("savepoint", "stored", "--list", "--config", job.config).stdout == ""

@@ -18,6 +18,10 @@ extension Diagnostics {
                 "\(scalar.shown) cannot be a job's name: 1 to 100 of A-Z a-z 0-9 . _ -, since it names a consumer group, topics and files")
             return nil
         }
+        guard !scalar.text.hasSuffix(".savepoints") else {
+            report(node, "\(scalar.shown) cannot be a job's name: the checkpoint storage has the savepoints of a job under its name and `.savepoints`")
+            return nil
+        }
         return scalar.text
     }
 

@@ -1,9 +1,9 @@
 /// What the committed offset of a partition carries: which delta it belongs to, as `m1:<epoch>:<delta id>`.
-struct CommitMetadata: Equatable, Sendable {
+package struct CommitMetadata: Equatable, Sendable {
     var epoch: Int
     var delta: UInt64
 
-    init(epoch: Int, delta: UInt64) {
+    package init(epoch: Int, delta: UInt64) {
         self.epoch = epoch
         self.delta = delta
     }
@@ -17,5 +17,5 @@ struct CommitMetadata: Equatable, Sendable {
         self.delta = delta
     }
 
-    var text: String { "m1:\(epoch):\(String(delta, radix: 16))" }
+    package var text: String { "m1:\(epoch):\(String(delta, radix: 16))" }
 }

@@ -1,7 +1,7 @@
 import State
 
 /// The committed deltas of a task that its home does not have yet, oldest first, and what they cost.
-struct DeltaChain: Sendable {
+package struct DeltaChain: Sendable {
     struct Link: Equatable, Sendable {
         var reference: DeltaReference
         var bytes: Int
@@ -29,12 +29,36 @@ struct DeltaChain: Sendable {
     /// The directory of the task in the checkpoint storage.
     static func directory(job: String, task: TaskID) -> String { "\(job)/\(task.name)" }
 
-    static func name(_ reference: DeltaReference, job: String, task: TaskID) -> String {
-        "\(directory(job: job, task: task))/\(padded(reference.epoch))-\(reference.idText).delta"
+    package static func name(_ reference: DeltaReference, job: String, task: TaskID) -> String {
+        "\(directory(job: job, task: task))/\(fileName(reference))"
     }
 
-    static func snapshotName(_ reference: DeltaReference, job: String, task: TaskID) -> String {
+    static func fileName(_ reference: DeltaReference) -> String { "\(padded(reference.epoch))-\(reference.idText).delta" }
+
+    package static func snapshotName(_ reference: DeltaReference, job: String, task: TaskID) -> String {
         "\(directory(job: job, task: task))/snapshot-\(padded(reference.epoch))-\(reference.idText)"
+    }
+
+    /// What a delta's or a snapshot's name says that it is; nil for other names. `name` is without directories.
+    static func reference(of name: Substring) -> DeltaReference? {
+        let fields = (name.hasSuffix(".delta") ? name.dropLast(6) : name.hasPrefix("snapshot-") ? name.dropFirst(9) : "").split(separator: "-")
+        guard fields.count == 2, let epoch = Int(fields[0]), let id = UInt64(fields[1], radix: 16) else { return nil }
+        return DeltaReference(epoch: epoch, id: id)
+    }
+
+    /// The snapshots of a task by what they are complete to.
+    static func snapshots(
+        of task: TaskID, job: String, in storage: any CheckpointStorage
+    ) throws(StateError) -> [DeltaReference: String] {
+        let directory = directory(job: job, task: task)
+        var found: [DeltaReference: String] = [:]
+        for object in try storage.list(directory) {
+            guard let first = object.name.dropFirst(directory.count + 1).split(separator: "/").first, first.hasPrefix("snapshot-"),
+                let reference = reference(of: first)
+            else { continue }
+            found[reference] = "\(directory)/\(first)"
+        }
+        return found
     }
 
     private static func padded(_ epoch: Int) -> String {

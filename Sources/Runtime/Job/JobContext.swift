@@ -37,6 +37,9 @@ package struct JobContext: Sendable {
         self.surroundings = surroundings
     }
 
+    /// This instance among the static members of the job's group.
+    var memberName: String { "\(plan.name)-\(settings.instance)" }
+
     /// Where the local state of a task is.
     func localDirectory(_ task: TaskID) -> String { "\(settings.stateDirectory)/\(plan.name)/\(task.name)" }
 

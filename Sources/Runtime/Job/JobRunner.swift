@@ -55,12 +55,44 @@ package final class JobRunner: Sendable {
         context.requests.commitNow(timeout: timeout)
     }
 
+    /// Commits, and takes a savepoint of what all instances of the job have committed then. Takes as long as copying the state does.
+    package func takeSavepoint() throws(StateError) -> Savepoint {
+        guard commitNow(timeout: 10) != nil else {
+            throw StateError(
+                .inputOutput, "job \(context.plan.name)", board.current.notReady ?? "the commit takes longer than 10 s",
+                remedy: "`millrace savepoint` takes one of the last commit")
+        }
+        let cluster: any GroupObserver
+        do throws(ConfigurationError) {
+            cluster = try context.surroundings.makeGroupObserver(context)
+        } catch {
+            throw StateError(.inputOutput, "job \(context.plan.name)", "\(error)", remedy: "correct the job's `kafka`")
+        }
+        let writer = SavepointWriter(
+            job: context.plan.name, storage: context.settings.storage, topics: Set(context.plan.sources.map(\.topic)))
+        return try writer.take { () throws(KafkaClientError) in
+            try cluster.committedOffsets(of: context.plan.name, stable: false, timeout: .seconds(30))
+        }
+    }
+
+    /// What comes before the first session.
+    private func prepare() throws(RuntimeFailure) {
+        try context.checkDroppableState()
+        if let start = context.settings.savepoint {
+            board.update { $0.notReady = "starting from a savepoint" }
+            try SavepointRestoration(context, start).run()
+        }
+    }
+
     private func run() {
         defer { onEnd() }
         var pause = Duration.milliseconds(200)
+        var isPrepared = false
         while true {
             let began = ContinuousClock.now
             do throws(RuntimeFailure) {
+                if !isPrepared { try prepare() }
+                isPrepared = true
                 try JobSession(context).run()
                 board.update {
                     $0.phase = .stopped

@@ -22,6 +22,10 @@ package struct RuntimeSettings: Sendable {
     package var deltasMax: Int
     /// Given to librdkafka under the job's own properties.
     package var properties: [String: String]
+    /// Transforms and sinks whose state may be dropped if it does not fit the job file.
+    package var droppableState: Set<String> = []
+    /// Where the job starts, unless it has already.
+    package var savepoint: SavepointStart?
 
     package init(
         instance: String, stateDirectory: String, stateMemory: Int, storage: any CheckpointStorage, interval: Int64, workers: Int,

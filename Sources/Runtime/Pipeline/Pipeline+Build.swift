@@ -102,7 +102,7 @@ extension Pipeline {
             Pipeline(
                 nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, shuffles: shuffles,
                 merged: merging.flatMap { transforms[$0] }, blockFingerprint: below.map { plan.blockFingerprint(of: $0) },
-                memoryEach: share, home: home),
+                memoryEach: share, home: home, firstUnused: registry.firstUnused),
             home
         )
     }

@@ -58,6 +58,9 @@ final class Pipeline {
     /// Where the source's records are windows that tasks above have begun: what combines them.
     private let merged: Node?
     private var scratch = ExpressionScratch()
+    /// The first namespaces of what keeps state here. Others below `firstUnused` are those of state that was dropped.
+    private let namespaces: [UInt16]
+    private let firstUnused: UInt16
 
     /// Below a shuffle: what its blocks have to be like.
     let blockFingerprint: UInt64?
@@ -72,7 +75,7 @@ final class Pipeline {
 
     init(
         nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
-        blockFingerprint: UInt64?, memoryEach: Int, home: Home
+        blockFingerprint: UInt64?, memoryEach: Int, home: Home, firstUnused: UInt16
     ) {
         self.nodes = nodes
         self.source = source
@@ -83,6 +86,8 @@ final class Pipeline {
         self.blockFingerprint = blockFingerprint
         self.memoryEach = memoryEach
         self.home = home
+        self.firstUnused = firstUnused
+        namespaces = nodes.map(\.namespace).filter { $0 > 0 } + parquet.map(\.namespace)
     }
 
     /// Takes a batch of the source through everything below it, up to `watermark`, the batch's last. `clock` is told which
@@ -298,7 +303,12 @@ final class Pipeline {
             }
             return
         }
-        throw damaged("namespace \(change.namespace)")
+        guard isDropped(change.namespace) else { throw damaged("namespace \(change.namespace)") }
+    }
+
+    private func isDropped(_ namespace: UInt16) -> Bool {
+        namespace >= StateNamespace.firstOfTables && namespace < firstUnused
+            && !namespaces.contains { namespace >= $0 && namespace < $0 + StateRegistry.namespacesEach }
     }
 
     private func damaged(_ what: String) -> StateError {

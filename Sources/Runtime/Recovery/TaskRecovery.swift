@@ -61,14 +61,19 @@ extension JobSession {
         _ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan
     ) throws(StateError) -> RecoveredTask {
         let directory = DeltaChain.directory(job: plan.name, task: id)
+        var seeds: Set<DeltaReference> = []
         for object in try settings.storage.list(directory) {
-            // First epochs that did not commit are no sign of lost offsets: nobody built on them.
-            let isSnapshot = object.name.contains("/snapshot-")
-            var hasParent = false
-            if !isSnapshot, object.name.hasSuffix(".delta"), let bytes = try settings.storage.get(object.name) {
-                hasParent = try DeltaFile(decoding: bytes, name: object.name).header.parent != nil
+            guard let part = object.name.dropFirst(directory.count + 1).split(separator: "/").first,
+                let reference = DeltaChain.reference(of: part)
+            else { continue }
+            // First epochs that did not commit are no sign of lost offsets, nor are starts from a savepoint: nobody built on them.
+            var isBuiltOn = !seeds.contains(reference)
+            if part.hasSuffix(".delta"), let bytes = try settings.storage.get(object.name) {
+                let header = try DeltaFile(decoding: bytes, name: object.name).header
+                if header.isSeed { seeds.insert(reference) }
+                isBuiltOn = header.parent != nil && !header.isSeed
             }
-            if isSnapshot || hasParent {
+            if isBuiltOn {
                 throw StateError(
                     .foreign, object.name, "the group \(plan.name) has no committed offset for \(partition), but there is state of it",
                     remedy: "if the topic or the group was deleted on purpose, delete \(directory) in the checkpoint storage as well; "
@@ -130,7 +135,8 @@ extension JobSession {
         let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
-            upstream: UpstreamWatermarks(header.watermarks, of: source.topic), metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)), clock: clock)
+            upstream: UpstreamWatermarks(header.watermarks, of: source.topic), metrics: context.taskMetrics(TopicPartition(source.topic, id.partition)),
+            clock: clock, deletions: registry.deletions)
         return RecoveredTask(
             task: task, home: home,
             chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax),
@@ -171,7 +177,7 @@ extension JobSession {
         } catch {
             context.log.warn("the local state is not usable and will be restored", ["task": .string(id.name), "error": .string("\(error)")])
         }
-        let snapshots = try snapshots(of: id)
+        let snapshots = try DeltaChain.snapshots(of: id, job: plan.name, in: settings.storage)
         try home.remove()
         guard let found = references.first(where: { snapshots[$0] != nil }), let snapshot = snapshots[found] else { return nil }
         try settings.storage.getDirectory(snapshot, to: home.directory)
@@ -196,40 +202,20 @@ extension JobSession {
             remedy: "restore it from a copy of the checkpoint storage, or delete the job's checkpoints and its consumer group's offsets to start over")
     }
 
-    /// Snapshots of a task by what they are complete to.
-    private func snapshots(of id: TaskID) throws(StateError) -> [DeltaReference: String] {
-        let directory = DeltaChain.directory(job: plan.name, task: id)
-        var found: [DeltaReference: String] = [:]
-        for object in try settings.storage.list(directory) {
-            let parts = object.name.dropFirst(directory.count + 1).split(separator: "/")
-            guard let first = parts.first else { continue }
-            let fields = first.split(separator: "-")
-            guard fields.count == 3, fields[0] == "snapshot", let epoch = Int(fields[1]), let delta = UInt64(fields[2], radix: 16)
-            else { continue }
-            found[DeltaReference(epoch: epoch, id: delta)] = "\(directory)/\(first)"
-        }
-        return found
-    }
-
+    /// What the stored state comes to with the job file as it is now.
     private func build(
-        _ id: TaskID, _ source: SourcePlan, _ registry: StateRegistry
+        _ id: TaskID, _ source: SourcePlan, _ stored: StateRegistry
     ) throws(StateError) -> (Pipeline, Home, StateRegistry) {
-        var registry = registry
-        guard let index = plan.sources.firstIndex(where: { $0.name == source.name }) else {
-            preconditionFailure("a task's source is one of the plan's")
-        }
         // The group may give all of the partitions to this instance.
-        let share = settings.stateMemory / max(1, partitions.values.reduce(0) { $0 + Int($1) })
-        let (pipeline, home) = try Pipeline.build(
-            plan, source: index, registry: &registry, directory: context.localDirectory(id), task: id, memory: share,
-            cache: context.homeCache, partitions: partitions,
+        let fitted = try context.fit(
+            stored, of: id, source, memory: settings.stateMemory / max(1, partitions.values.reduce(0) { $0 + Int($1) }), partitions: partitions,
             fileRule: mode.replay.map { .byRows(pendingBytesMax: $0.pendingBytesMax) } ?? .byAge)
-        if let conflict = registry.conflicts.first {
-            throw StateError(
-                .foreign, "job \(plan.name)", "its state does not fit the job file: \(conflict)",
-                remedy: "put the transform back as it was, or give the job another name to start with empty state")
+        for component in fitted.registry.dropping {
+            context.log.warn(
+                "state that does not fit the job file is dropped, as --drop-state allows",
+                ["task": .string(id.name), "transform": .string(component.name), "was": .string(component.fingerprint)])
         }
-        return (pipeline, home, registry)
+        return (fitted.pipeline, fitted.home, fitted.registry)
     }
 
     /// Deletes what the task has staged up to `epoch`, but for the files of that epoch.

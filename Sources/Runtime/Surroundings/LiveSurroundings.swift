@@ -10,7 +10,7 @@ struct LiveSurroundings: Surroundings {
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer {
         var configuration = ConsumerConfiguration(
             client: context.client, groupID: context.plan.name,
-            groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10))
+            groupInstanceID: context.memberName, sessionTimeout: .seconds(10))
         if let replay = context.mode.replay {
             // History is read in large pieces, unless it is to be read gently: what is fetched ahead does not wait for the limiter.
             (configuration.prefetchKiB, configuration.fetchBytes) = replay.recordsPerSecond == nil ? (128 << 10, 4 << 20) : (2 << 10, 256 << 10)
@@ -29,6 +29,10 @@ struct LiveSurroundings: Surroundings {
         try AdminClient(context.client)
     }
 
+    func makeGroupObserver(_ context: JobContext) throws(ConfigurationError) -> any GroupObserver {
+        try ClusterLookUp(context.client)
+    }
+
     func makeDeltaID() -> UInt64 { UInt64.random(in: 1...UInt64.max) }
 
     func pause(_ duration: Duration, _ requests: JobRequests) -> Bool { requests.sleep(for: duration) }
@@ -37,6 +41,8 @@ struct LiveSurroundings: Surroundings {
 extension WorkerQueue: RecordQueue {}
 
 extension AdminClient: TopicAdministrator {}
+
+extension ClusterLookUp: GroupObserver {}
 
 extension Consumer: GroupConsumer {
     package func makeQueue() throws(KafkaClientError) -> any RecordQueue { try makeWorkerQueue() }

@@ -14,6 +14,7 @@ package protocol Surroundings: Sendable {
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer
     func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer
     func makeAdministrator(_ context: JobContext) throws(ConfigurationError) -> any TopicAdministrator
+    func makeGroupObserver(_ context: JobContext) throws(ConfigurationError) -> any GroupObserver
 
     /// Names a delta: nobody may ever get the same number again.
     func makeDeltaID() -> UInt64
@@ -77,4 +78,13 @@ package protocol TopicAdministrator: AnyObject, Sendable {
     func ensure(_ topic: NewTopic, timeout: Duration) throws(AdminError) -> Int32
     func describe(_ topic: String, timeout: Duration) throws(AdminError) -> Int32?
     func deleteRecords(before offsets: [TopicPartition: Int64], timeout: Duration) throws(AdminError)
+}
+
+/// What is asked of a cluster before an instance joins the job's group: `ClusterLookUp` says what each call does.
+package protocol GroupObserver: AnyObject, Sendable {
+    func topics(timeout: Duration) throws(KafkaClientError) -> [String: Int32]
+    func ends(of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [PartitionEnds]
+    func offsets(at milliseconds: Int64, of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?]
+    func describe(groups: [String], timeout: Duration) throws(KafkaClientError) -> [GroupDescription]
+    func committedOffsets(of group: String, stable: Bool, timeout: Duration) throws(KafkaClientError) -> [CommittedOffset]
 }

@@ -37,13 +37,19 @@ final class Task {
     private var deadLetters: [DeadLetter] = []
     private var deadLetterBytes = 0
     private var ages: [(timestampMilliseconds: Int64, records: Int)] = []
+    /// What the next epoch deletes before anything else.
+    private var deletions: ChangeSet
     /// Something has happened since the last freeze that the next start has to know.
-    private var hasChanged = false
+    private var hasChanged: Bool
 
+    /// - Parameter deletions: of state that was dropped; the first epoch makes them durable, whether or not a record comes.
     init(
         id: TaskID, plan: JobPlan, source: SourcePlan, pipeline: Pipeline, registry: StateRegistry, position: Int64,
-        watermark: Int64, upstream: UpstreamWatermarks = UpstreamWatermarks(), metrics: TaskMetrics, clock: RuntimeClock
+        watermark: Int64, upstream: UpstreamWatermarks = UpstreamWatermarks(), metrics: TaskMetrics, clock: RuntimeClock,
+        deletions: ChangeSet = ChangeSet()
     ) {
+        self.deletions = deletions
+        hasChanged = !deletions.isEmpty
         self.id = id
         self.partition = TopicPartition(source.topic, id.partition)
         self.job = plan.name
@@ -274,7 +280,8 @@ final class Task {
         let now = self.clock.now()
         guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return nil }
         var clock = StageClock(metrics)
-        var changes = ChangeSet()
+        var changes = deletions
+        deletions = ChangeSet()
         var rolled: [RolledRows] = []
         do throws(StateError) {
             rolled = try pipeline.freeze(epoch: epoch, watermark: watermark, rollAll: rollAll, now: now, into: &changes)

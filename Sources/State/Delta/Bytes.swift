@@ -42,6 +42,7 @@ struct ByteReader {
     }
 }
 
-func crc32c(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+/// CRC-32C (Castagnoli), as in iSCSI and Kafka.
+package func crc32c(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     bytes.withUnsafeBytes { millrace_crc32c(0, $0.baseAddress, $0.count) }
 }

@@ -30,13 +30,14 @@ package struct DeltaFile: Sendable {
         var changeCount: Int
     }
 
-    package let header: DeltaHeader
+    package private(set) var header: DeltaHeader
     /// Entries in all blocks.
     package let changeCount: Int
     /// Of all changes as encoded, bytes.
     package let changeByteCount: Int
     let name: String
-    let bytes: [UInt8]
+    /// The file as it is stored.
+    package let bytes: [UInt8]
     let blocks: [Block]
 
     /// Checks lengths and checksums of the whole file before anything else is believed.
@@ -62,6 +63,13 @@ package struct DeltaFile: Sendable {
         throw StateError(
             .foreign, name, "the delta \(header.reference) where \(reference) was expected",
             remedy: "a file was renamed or replaced: put back the one that was committed")
+    }
+
+    /// The same changes as those of another job's task, for a job that starts from what this one kept. `bytes` stay the old ones.
+    package func belonging(toJob job: String) -> DeltaFile {
+        var copy = self
+        copy.header.job = job
+        return copy
     }
 
     /// Every change, in order. Decompresses one block after the other.

@@ -98,11 +98,17 @@ final class HomeApplication {
         return try database.makeTableWriter("\(home.runDirectory)/\(files).sst")
     }
 
+    /// A whole namespace goes, perhaps one of which the home no longer knows that it was timed.
+    private func deleteTimers(of namespace: UInt16, in batch: RocksBatch) {
+        batch.deleteRange(from: HomeKeys.timer(namespace, .min), to: HomeKeys.timersEnd(namespace, .max))
+    }
+
     private func delete(_ prefixes: [[UInt8]]) throws(StateError) {
         guard let first = prefixes.first else { return }
         let batch = RocksBatch()
         let cursor = database.cursor(from: first, below: nil, fillsCache: false)
         for prefix in prefixes {
+            if prefix.count == 2 { deleteTimers(of: UInt16(prefix[0]) << 8 | UInt16(prefix[1]), in: batch) }
             cursor.seek(prefix)
             var keys: [[UInt8]] = []
             while cursor.isValid, keys.count <= Self.rangeDeletionThreshold, cursor.key.starts(with: prefix) {

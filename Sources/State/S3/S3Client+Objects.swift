@@ -30,6 +30,14 @@ extension S3Client {
         return true
     }
 
+    /// Copies an object within the bucket, in the store. S3 takes up to 5 GiB in one request, many times what a table file has.
+    func copy(_ key: String, to target: String) throws(StateError) {
+        let source = "/\(S3Signature.encoded(location.bucket))/\(S3Signature.encoded(key, isPath: true))"
+        let response = try perform(Call(method: "PUT", key: target, headers: [("x-amz-copy-source", source)], body: .bytes([])))
+        // S3 may send 200 before it knows: an error comes in the body.
+        guard S3XML.parse(response.body)?.name == "CopyObjectResult" else { throw unexpected("the result of a copy", target) }
+    }
+
     func delete(_ key: String) throws(StateError) {
         _ = try perform(Call(method: "DELETE", key: key, mayBeMissing: true))
     }

@@ -87,6 +87,16 @@ package final class S3Storage: CheckpointStorage {
         try client.put(Array(StoredFile.text(of: files).utf8), as: "\(key)/\(Self.list)")
     }
 
+    package func copyDirectory(_ name: String, to target: String) throws(StateError) {
+        let from = try key(name)
+        let to = try key(target)
+        let files = try files(of: "\(from)/\(Self.list)")
+        _ = try inParallel(Set(files.map(\.hash)).sorted()) { hash throws(StateError) in
+            try self.client.copy("\(Self.above(from))\(Self.tables)/\(hash)", to: "\(Self.above(to))\(Self.tables)/\(hash)")
+        }
+        try client.put(Array(StoredFile.text(of: files).utf8), as: "\(to)/\(Self.list)")
+    }
+
     package func getDirectory(_ name: String, to path: String) throws(StateError) {
         let key = try key(name)
         let files = try files(of: "\(key)/\(Self.list)")

@@ -17,6 +17,9 @@ package protocol CheckpointStorage: Sendable {
     /// Stores the files of the local directory `path` (a RocksDB checkpoint: no directories in it, never written again) as `name/<file>`.
     func putDirectory(_ path: String, as name: String) throws(StateError)
 
+    /// Stores a copy of the stored directory `name` as `target`, which must not be there. What happens to one does not touch the other.
+    func copyDirectory(_ name: String, to target: String) throws(StateError)
+
     /// Makes the local directory `path` (which must not exist) out of the objects `name/<file>`.
     func getDirectory(_ name: String, to path: String) throws(StateError)
 }

@@ -58,6 +58,14 @@ package final class DirectoryStorage: CheckpointStorage {
     }
 
     package func putDirectory(_ path: String, as name: String) throws(StateError) {
+        try fill(name, from: path)
+    }
+
+    package func copyDirectory(_ name: String, to target: String) throws(StateError) {
+        try fill(target, from: path(of: name))
+    }
+
+    private func fill(_ name: String, from path: String) throws(StateError) {
         let target = try self.path(of: name)
         try writing { () throws(StateError) in
             guard let files = try Files.names(in: path) else { throw Self.missing(path) }

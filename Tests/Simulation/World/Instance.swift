@@ -82,9 +82,10 @@ final class Instance: @unchecked Sendable {
         life += 1
         lastObject = nil
         world.tell(self, "starts, life \(life)")
-        let settings = RuntimeSettings(
+        var settings = RuntimeSettings(
             instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 100_000,
             workers: world.schedule.workers, brokers: "", isEmbedded: false, deltasMax: world.schedule.deltasMax)
+        settings.savepoint = world.savepoint
         let context = JobContext(
             plan: world.plan, settings: settings, mode: .continuous, client: ClientConfiguration(brokers: ""),
             board: JobStatusBoard(name: World.plan.name, plan: ""), metrics: Self.metrics, registry: Self.registry,
@@ -94,6 +95,10 @@ final class Instance: @unchecked Sendable {
             }),
             requests: JobRequests(), homeCache: Self.cache, surroundings: SimulatedSurroundings(self))
         self.context = context
+        if let start = settings.savepoint {
+            try SavepointRestoration(context, start).run()
+            if !isDead { world.hasStartedOver = true }
+        }
         let session = try JobSession(context)
         self.session = session
         queues = session.workers.compactMap { $0.queue as? SimulatedQueue }

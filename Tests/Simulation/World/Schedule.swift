@@ -85,6 +85,8 @@ struct Schedule: Equatable, Sendable {
     var deltasMax: Int
     /// Before everything comes to rest all instances die; where homes are real, their disks are lost.
     var endsInPowerCut: Bool
+    /// Before this step everything is stopped, and starts again from a savepoint; nil: never. Only where homes are real.
+    var startsOverAt: Int?
 
     /// The job whose rows change partition.
     var isShuffled: Bool
@@ -122,6 +124,7 @@ struct Schedule: Equatable, Sendable {
         endsInPowerCut = hasHomes || random.below(3) == 0
         deltasMax = hasHomes ? 2 : 1_000
         isShuffled = seed % Schedule.shuffledEvery == 1
+        if hasHomes, !isShuffled, random.below(2) == 0 { startsOverAt = random.below(stepCount) }
     }
 
     private static func records(of partition: Int, _ partitions: Int, atLeast least: Int, _ random: inout SplitMix64) -> [SourceRecord] {

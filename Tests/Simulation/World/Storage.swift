@@ -75,6 +75,15 @@ final class SimulatedStorage: CheckpointStorage, @unchecked Sendable {
         if !world.after(instance, fate) { throw trouble(name) }
     }
 
+    func copyDirectory(_ name: String, to target: String) throws(StateError) {
+        let fate = world.before(instance, "copies \(name) to \(target)")
+        if case .refuse = fate { throw trouble(name) }
+        let files = world.objects.filter { $0.key.hasPrefix(name + "/") }
+        if files.isEmpty { throw StateError(.missing, name, "there is no such directory", remedy: "") }
+        for (key, bytes) in files { world.objects[target + key.dropFirst(name.count)] = bytes }
+        if !world.after(instance, fate) { throw trouble(name) }
+    }
+
     func getDirectory(_ name: String, to path: String) throws(StateError) {
         let fate = world.before(instance, "fetches snapshot \(name)")
         if case .refuse = fate { throw trouble(name) }

@@ -27,6 +27,8 @@ final class SimulatedSurroundings: Surroundings, @unchecked Sendable {
         SimulatedAdministrator(instance)
     }
 
+    func makeGroupObserver(_ context: JobContext) throws(ConfigurationError) -> any GroupObserver { SimulatedObserver(instance) }
+
     func makeDeltaID() -> UInt64 { instance.isDead ? 1 : instance.world.makeID() }
 
     func pause(_ duration: Duration, _ requests: JobRequests) -> Bool {

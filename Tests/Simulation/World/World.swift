@@ -1,5 +1,6 @@
 import Foundation
 import JobFile
+import KafkaClient
 import Runtime
 import State
 import Telemetry
@@ -24,7 +25,13 @@ final class World: @unchecked Sendable {
     var staged: [String: FileContent] = [:]
     var published: [String: FileContent] = [:]
 
+    /// Where whoever starts is to start.
+    private(set) var savepoint: SavepointStart?
+    /// An instance has started from it.
+    var hasStartedOver = false
+
     private var nextStep = 0
+    private var startsOver = false
     private var nextFault = 0
     private var callsToFault = 0
     private var depth = 0
@@ -174,6 +181,10 @@ final class World: @unchecked Sendable {
     // MARK: Turns
 
     private func turn() {
+        if nextStep == schedule.startsOverAt, !startsOver {
+            startsOver = true
+            startOver()
+        }
         // When the steps are over, everybody's job and workers in turn.
         let code =
             nextStep < schedule.steps.count
@@ -209,6 +220,34 @@ final class World: @unchecked Sendable {
         default:
             if !broker.deliverDelayed(), isUsable, detail & 7 == 0 { instance.jumpClock(detail >> 3) }
         }
+    }
+
+    /// Everything is stopped, but for what stands still somewhere and does not know. A savepoint is taken, and whoever starts from now on
+    /// is told to start from it.
+    private func startOver() {
+        tell(nil, "everything is stopped, to start from a savepoint")
+        for instance in instances where !instance.isFrozen {
+            instance.die(wipesState: false)
+            instance.buryIfDead()
+        }
+        // The group lets go of all, and no transaction stays open.
+        advance(75_000_000)
+        guard let first = instances.first(where: { !$0.stands && $0.isBusy == 0 }) else { return }
+        do throws(StateError) {
+            let writer = SavepointWriter(
+                job: Self.plan.name, storage: SimulatedStorage(first), now: { [time] in Date(timeIntervalSince1970: 1.7e9 + Double(time) / 1e6) },
+                random: { [self] in makeID() })
+            let taken = try writer.take { () throws(KafkaClientError) in
+                broker.committed.values.sorted { $0.partition < $1.partition }
+            }
+            tell(nil, "savepoint \(taken.id)")
+            savepoint = SavepointStart(taken.id)
+        } catch {
+            return tell(nil, "there is no savepoint: \(error)")
+        }
+        // Nobody of an earlier life wakes up before it is done, or given up.
+        for _ in 0..<20 where !hasStartedOver && failure == nil { first.jobTurn() }
+        if !hasStartedOver { savepoint = nil }
     }
 
     /// No more faults: everything has to be done in the end.

@@ -94,6 +94,25 @@ import Testing
         #expect(deleted.count == 2, "2.sst and the first CURRENT: \(deleted)")
     }
 
+    @Test func `a copy of a directory is made in the store and stays when the original goes`() throws {
+        let storage = server.storage(prefix: "copies", graceSeconds: -1)
+        let root = try TemporaryDirectory()
+        let local = root.path + "/local"
+        try FileManager.default.createDirectory(atPath: local, withIntermediateDirectories: true)
+        for (name, text) in [("1.sst", "one"), ("2.sst", "one"), ("CURRENT", "three")] {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(local)/\(name)"))
+        }
+        try storage.putDirectory(local, as: "job/t-0/snapshot-1")
+        try storage.copyDirectory("job/t-0/snapshot-1", to: "job.savepoints/a +ü/t-0/snapshot-1")
+        try storage.delete("job/t-0/snapshot-1")
+        try storage.delete("job")
+        try storage.getDirectory("job.savepoints/a +ü/t-0/snapshot-1", to: root.path + "/back")
+        for (name, text) in [("1.sst", "one"), ("2.sst", "one"), ("CURRENT", "three")] {
+            #expect(try String(contentsOfFile: "\(root.path)/back/\(name)", encoding: .utf8) == text)
+        }
+        #expect(error { try storage.copyDirectory("job/t-0/snapshot-1", to: "x/y") }?.kind == .missing)
+    }
+
     @Test func `files that no list names are kept within the grace`() throws {
         let root = try TemporaryDirectory()
         let storage = server.storage(prefix: "grace", graceSeconds: 3_600)

@@ -37,6 +37,18 @@ import Testing
         #expect(error { try storage.getDirectory(name, to: root.path + "/out") }?.kind == .badName)
     }
 
+    @Test func `a copy of a directory stays when the original goes`() throws {
+        let root = try TemporaryDirectory()
+        let storage = try DirectoryStorage(root: root.path + "/store")
+        try storage.put([1], as: "job/t-0/snapshot-1/1.sst")
+        try storage.put([2], as: "job/t-0/snapshot-1/CURRENT")
+        try storage.copyDirectory("job/t-0/snapshot-1", to: "job.savepoints/a/t-0/snapshot-1")
+        try storage.delete("job/t-0")
+        #expect(try storage.get("job.savepoints/a/t-0/snapshot-1/1.sst") == [1])
+        #expect(try storage.list("job.savepoints").map(\.name) == ["job.savepoints/a/t-0/snapshot-1/1.sst", "job.savepoints/a/t-0/snapshot-1/CURRENT"])
+        #expect(error { try storage.copyDirectory("job/t-0/snapshot-1", to: "x/y") }?.kind == .missing)
+    }
+
     @Test func `directories go in and out whole`() throws {
         let root = try TemporaryDirectory()
         let storage = try DirectoryStorage(root: root.path + "/store")

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Keeps a second process out of a directory, until it is released or the process ends.
-final class DirectoryLock {
+package final class DirectoryLock {
     private let file: LogFile
 
     /// - Throws: when another one holds it.
