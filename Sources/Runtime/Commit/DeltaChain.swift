@@ -37,6 +37,13 @@ struct DeltaChain: Sendable {
         "\(directory(job: job, task: task))/snapshot-\(padded(reference.epoch))-\(reference.idText)"
     }
 
+    /// What a name without its prefix and suffix refers to; nil when it is none of these names.
+    static func reference(_ text: some StringProtocol) -> DeltaReference? {
+        let fields = text.split(separator: "-")
+        guard fields.count == 2, let epoch = Int(fields[0]), let id = UInt64(fields[1], radix: 16) else { return nil }
+        return DeltaReference(epoch: epoch, id: id)
+    }
+
     private static func padded(_ epoch: Int) -> String {
         let digits = String(epoch)
         return String(repeating: "0", count: max(0, 20 - digits.count)) + digits

@@ -7,18 +7,22 @@ struct LiveSurroundings: Surroundings {
     let files: any FileStore = LocalFiles()
     let hasThreads = true
 
+    /// Without a heartbeat for so long an instance is out of the group.
+    static let sessionTimeout = Duration.seconds(10)
+
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer {
         try Consumer(
             ConsumerConfiguration(
                 client: context.client, groupID: context.plan.name,
-                groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10)))
+                groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: Self.sessionTimeout))
     }
 
     func makeProducer(_ context: JobContext) throws(ConfigurationError) -> any EpochProducer {
         try TransactionalProducer(
             TransactionalProducerConfiguration(
                 producer: ProducerConfiguration(client: context.client),
-                transactionalID: "millrace-\(context.plan.name)-\(context.settings.instance)"))
+                transactionalID: "millrace-\(context.plan.name)-\(context.settings.instance)",
+                transactionTimeout: context.transactionTimeout.current))
     }
 
     func makeAdministrator(_ context: JobContext) throws(ConfigurationError) -> any TopicAdministrator {
