@@ -5,6 +5,7 @@ The state is sessions of users that stay open, a kilobyte each. Log, store and i
 writes docs/recovery.svg (with matplotlib: `pip install matplotlib`) and, with --json, the figures.
 """
 import argparse
+import base64
 import json
 import os
 import pathlib
@@ -72,7 +73,7 @@ class Visits:
             "bootstrap.servers": brokers, "enable.idempotence": True, "linger.ms": 20, "compression.type": "none",
             "queue.buffering.max.kbytes": 262_144})
         # Text that does not become smaller.
-        self.text = random.Random(1).randbytes(8 << 20).hex()
+        self.text = base64.b85encode(random.Random(1).randbytes(8 << 20)).decode()
         self.count = 0
         self.users = [0] * PARTITIONS
         self.trickle = None
@@ -253,7 +254,7 @@ def from_store(directory, megabytes, repeats):
 
 def raw_rate(store):
     """The same files with four curls at a time, MB/s."""
-    tables = [p for p in store.directory.rglob("tables/*")]
+    tables = [p for p in store.directory.rglob("*") if p.is_file() and ("tables" in p.parts or p.suffix == ".delta")]
     began = time.monotonic()
     subprocess.run(
         ["curl", "-s", "--parallel", "--parallel-max", "4"] + [

@@ -9,7 +9,7 @@ from test_recovery import START, clicks, outcome
 pytestmark = pytest.mark.skipif(disks.why_none() is not None, reason=f"no tmpfs can be mounted: {disks.why_none()}")
 
 
-@pytest.mark.parametrize("what, events, users", [("windows", 100_000, 100_000), ("ids", 400_000, 50)])
+@pytest.mark.parametrize("what, events, users", [("first windows", 100_000, 100_000), ("more windows", 100_000, 100_000), ("ids", 400_000, 50)])
 def test_an_instance_whose_state_directory_is_full_says_so_and_goes_on_when_there_is_room(site, what, events, users):
     log = site("", name="log")
     log.start_log()
@@ -21,8 +21,15 @@ def test_an_instance_whose_state_directory_is_full_says_so_and_goes_on_when_ther
     try:
         process = job.start_job()
         job.await_ready(process)
+
+        def generate(seed, start):
+            log.command("generate", "--events", events, "--users", users, "--seed", seed, "--span", "1h", "--start", start,
+                        "--brokers", log.brokers, "clicks")
+        if what == "more windows":
+            generate(2, START)
+            await_that(lambda: len(list(disk.path.rglob("CURRENT"))) >= 4, 60, "state on the disk")
         disk.fill()
-        log.command("generate", "--events", events, "--users", users, "--span", "1h", "--start", START, "--brokers", log.brokers, "clicks")
+        generate(1, START + 1_800_000)
 
         def says_so():
             # Also what is freed meanwhile is taken at once.

@@ -42,15 +42,24 @@ extension JobSession {
         // A revocation that still waits may be about one of them.
         guard deferred.isEmpty else { return }
         let recovered = try background.finished()
-        if recovered.isEmpty { return }
         try start(recovered)
-        context.board.update { $0.notReady = notReady }
+        let trouble = background.trouble
+        guard !recovered.isEmpty || trouble != nil else { return }
+        context.board.update {
+            $0.phase = phase
+            $0.notReady = notReady
+            if let trouble { $0.lastError = trouble }
+        }
     }
+
+    /// Whether it works, or waits for something that a task needs to be restored.
+    var phase: JobStatus.Phase { background.trouble.map { .waiting($0) } ?? .running }
 
     /// Why not every task that the group gave has recovered and works; nil when all do.
     var notReady: String? {
         let pending = background.pending
         if pending.isEmpty { return homeTrouble }
+        if let trouble = background.trouble { return trouble }
         return "recovering \(pending.count == 1 ? "task" : "tasks") \(pending.sorted().map { taskID($0).name }.joined(separator: ", "))"
     }
 

@@ -188,7 +188,7 @@ extension JobSession {
         context.metrics.commits.add()
         context.metrics.lastCommit.set(wall)
         context.board.update {
-            $0.phase = .running
+            $0.phase = phase
             $0.notReady = notReady
             $0.epoch = epoch
             $0.lastCommitSeconds = wall

@@ -18,6 +18,8 @@ final class BackgroundRecovery: Sendable {
         var withdrawn: Set<TopicPartition> = []
         var outcomes: [Outcome] = []
         var threads: [NamedThread] = []
+        /// Why what is pending did not succeed the last time.
+        var troubles: [TopicPartition: String] = [:]
     }
 
     /// Tasks that are restored at the same time: each mostly waits for a disk or a store.
@@ -28,6 +30,9 @@ final class BackgroundRecovery: Sendable {
 
     var pending: Set<TopicPartition> { state.withLock { $0.pending } }
 
+    /// Why a task is still pending; nil when nothing went wrong so far.
+    var trouble: String? { state.withLock { $0.troubles.min { $0.key < $1.key }?.value } }
+
     /// - Parameter onOutcome: called on another thread whenever `finished` has something new.
     func begin(
         _ partitions: [(partition: TopicPartition, source: SourcePlan)], _ recovery: TaskRecovery, onOutcome: @escaping @Sendable () -> Void
@@ -36,15 +41,37 @@ final class BackgroundRecovery: Sendable {
         state.withLock { $0.pending.formUnion(partitions.map(\.partition)) }
         let thread = NamedThread("recovery") { [self] in
             _ = inParallel(partitions, width: Self.tasksAtOnce) { [self] partition, source in
-                let isWanted = state.withLock { !$0.withdrawn.contains(partition) }
-                let result = !isWanted ? nil : Result { () throws(RuntimeFailure) in
-                    try recovery.recover(TaskID(source: source.name, partition: partition.partition), partition, source)
-                }
-                outcomes.send(Outcome(partition: partition, result: result))
+                outcomes.send(Outcome(partition: partition, result: recover(partition, source, recovery, onTrouble: onOutcome)))
                 onOutcome()
             }
         }
         state.withLock { $0.threads.append(thread) }
+    }
+
+    /// Tries until it succeeds, is withdrawn, or nobody but an operator can help: that a store is away is no reason to give up the tasks that work.
+    private func recover(
+        _ partition: TopicPartition, _ source: SourcePlan, _ recovery: TaskRecovery, onTrouble: () -> Void
+    ) -> Result<RecoveredTask, RuntimeFailure>? {
+        let id = TaskID(source: source.name, partition: partition.partition)
+        var pause = 0.2
+        while true {
+            if state.withLock({ $0.withdrawn.contains(partition) }) { return nil }
+            do throws(RuntimeFailure) {
+                let recovered = try recovery.recover(id, partition, source)
+                state.withLock { $0.troubles[partition] = nil }
+                return .success(recovered)
+            } catch {
+                if error.remedy == .fail { return .failure(error) }
+                recovery.context.log.warn(
+                    "a task could not be recovered; will be tried again",
+                    ["task": .string(id.name), "seconds": .double(pause), "error": .string(error.description)])
+                state.withLock { $0.troubles[partition] = error.description }
+                onTrouble()
+            }
+            let end = Date(timeIntervalSinceNow: pause)
+            while Date() < end, !state.withLock({ $0.withdrawn.contains(partition) }) { Thread.sleep(forTimeInterval: 0.05) }
+            pause = min(pause * 2, 5)
+        }
     }
 
     /// Hands over what has been restored since the last call.
@@ -91,6 +118,7 @@ final class BackgroundRecovery: Sendable {
             let wanted = state.outcomes.filter { isWanted($0.partition) }
             state.outcomes.removeAll { isWanted($0.partition) }
             state.pending.subtract(wanted.map(\.partition))
+            for outcome in wanted { state.troubles[outcome.partition] = nil }
             guard state.pending.isEmpty else { return (wanted, [NamedThread]()) }
             defer { state.threads = [] }
             return (wanted, state.threads)
