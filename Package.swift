@@ -49,7 +49,7 @@ let package = Package(
         .target(
             name: "CShims",
             cxxSettings: [.unsafeFlags(["-O3"])],
-            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("rocksdb"), .linkedLibrary("rdkafka"), .linkedLibrary("microhttpd"), .linkedLibrary("curl")]),
 
         // The ground.
         module("Batch", "CXXHash", "CShims"),

@@ -16,6 +16,8 @@ extension Properties {
         try set("queued.min.messages", "100000")
         try set("fetch.message.max.bytes", String(configuration.fetchBytes))
         setIfKnown("fetch.queue.backoff.ms", "5")
+        // A member hears of a rebalance with its next heartbeat, and a hand-over takes two rebalances.
+        try set("heartbeat.interval.ms", configuration.sessionTimeout / 10)
         try apply(configuration.client)
         // librdkafka wants max.poll.interval.ms >= session.timeout.ms.
         try set("session.timeout.ms", configuration.sessionTimeout)

@@ -62,6 +62,9 @@ void millrace_http_stop(struct millrace_http *_Nonnull http);
 extern "C" {
 #endif
 
+/// Has the databases that are opened with these options (rocksdb_options_t) write no log of messages.
+void millrace_rocksdb_silence(void *_Nonnull options);
+
 /// Finds the tokens of JSON texts (simdjson's first stage). Belongs to one thread at a time.
 struct millrace_json_indexer;
 

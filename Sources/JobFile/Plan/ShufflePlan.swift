@@ -46,6 +46,9 @@ package struct ShufflePlan: Sendable {
         self.reason = reason
     }
 
+    /// Whether `topic` is one that shuffles of job `name` use, so far as its name tells.
+    package static func isTopic(_ topic: String, ofJob name: String) -> Bool { topic.hasPrefix("\(name).") && topic.hasSuffix(".shuffle") }
+
     /// What the tasks below read. It decodes blocks of rows and not records: its format, its paths and its event time say nothing.
     func source(position: Int) -> SourcePlan {
         SourcePlan(

@@ -46,21 +46,6 @@ package struct DeltaChain: Sendable {
         return DeltaReference(epoch: epoch, id: id)
     }
 
-    /// The snapshots of a task by what they are complete to.
-    static func snapshots(
-        of task: TaskID, job: String, in storage: any CheckpointStorage
-    ) throws(StateError) -> [DeltaReference: String] {
-        let directory = directory(job: job, task: task)
-        var found: [DeltaReference: String] = [:]
-        for object in try storage.list(directory) {
-            guard let first = object.name.dropFirst(directory.count + 1).split(separator: "/").first, first.hasPrefix("snapshot-"),
-                let reference = reference(of: first)
-            else { continue }
-            found[reference] = "\(directory)/\(first)"
-        }
-        return found
-    }
-
     private static func padded(_ epoch: Int) -> String {
         let digits = String(epoch)
         return String(repeating: "0", count: max(0, 20 - digits.count)) + digits

@@ -18,6 +18,7 @@ package struct JobContext: Sendable {
     package let requests: JobRequests
     let homeCache: HomeCache
     let surroundings: any Surroundings
+    let transactionTimeout = TransactionTimeout()
 
     package init(
         plan: JobPlan, settings: RuntimeSettings, mode: RunMode, client: ClientConfiguration, board: JobStatusBoard,
@@ -42,6 +43,14 @@ package struct JobContext: Sendable {
 
     /// Where the local state of a task is.
     func localDirectory(_ task: TaskID) -> String { "\(settings.stateDirectory)/\(plan.name)/\(task.name)" }
+
+    /// A committed file should be under one of its names; that it is not is nothing to stop for, and nothing to be silent about.
+    func noteIfGone(_ isThere: Bool, _ file: StagedFile) {
+        guard !isThere else { return }
+        log.warn(
+            "a committed file is neither staged nor published: taken away by its reader, or deleted",
+            ["file": .string(file.final), "rows": .integer(file.rows)])
+    }
 
     func taskMetrics(_ partition: TopicPartition) -> TaskMetrics {
         TaskMetrics(registry, job: plan.name, topic: partition.topic, partition: partition.partition)

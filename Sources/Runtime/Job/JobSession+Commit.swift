@@ -3,16 +3,10 @@ import KafkaClient
 import Parquet
 import State
 
-/// A task's part of an epoch, with what preparing added.
-struct PreparedTask {
-    var content: FrozenTask
-    var delta: DeltaReference
-    var files: [StagedFile] = []
-    var deltaBytes = 0
-    var isStored = false
-}
-
 extension JobSession {
+    /// Tasks whose deltas and files are written at the same time.
+    private static let preparedAtOnce = 8
+
     /// Gives `event` to the machine and performs what follows from it, until it waits for the next event.
     func drive(_ event: CommitMachine.Event) throws(RuntimeFailure) {
         var actions = machine.handle(event)
@@ -96,54 +90,36 @@ extension JobSession {
 
     /// Deltas and files, durable under names that nobody reads before the commit. What is done already is not done again.
     private func prepare(_ epoch: Int) -> CommitMachine.Event {
-        for id in machine.tasks.keys.sorted() {
-            guard var task = frozen[id], !task.isStored, let owner = owned[id] else { continue }
-            do {
-                if task.files.isEmpty {
-                    for (position, rows) in task.content.rolled.enumerated() {
-                        task.files.append(try files.stage(rows, as: names(of: position, in: task)))
-                    }
-                }
-                let header = header(of: task, parent: owner.chain.tip)
-                // Mostly hashes and numbers: a higher level costs time and saves next to nothing.
-                let bytes = DeltaFile.encode(header, task.content.changes, level: -5)
-                try settings.storage.put(bytes, as: DeltaChain.name(task.delta, job: plan.name, task: id))
-                task.deltaBytes = bytes.count
-                task.isStored = true
-                frozen[id] = task
-            } catch {
-                context.metrics.commitFailures.add()
-                return .prepareFailed("epoch \(epoch), task \(id.name): \(error)")
-            }
+        let preparation = EpochPreparation(job: plan.name, files: files, storage: settings.storage)
+        let todo = machine.tasks.keys.sorted().compactMap { id -> EpochPreparation.Part? in
+            guard let task = frozen[id], !task.isStored, let owner = owned[id] else { return nil }
+            return EpochPreparation.Part(
+                task: task, parent: owner.chain.tip, names: task.content.rolled.indices.map { names(of: $0, in: task) }, extras: extras(of: task.content))
         }
-        return .prepared
+        // Each of them waits for a disk or a store most of the time.
+        let width = context.surroundings.hasThreads ? Self.preparedAtOnce : 1
+        let prepared = inParallel(todo, width: width) { preparation.prepare($0) }
+        var problem: String?
+        for (task, failure) in prepared {
+            frozen[task.content.task] = task
+            if let failure { problem = problem ?? "epoch \(epoch), task \(task.content.task.name): \(failure)" }
+        }
+        guard let problem else { return .prepared }
+        context.metrics.commitFailures.add()
+        return .prepareFailed(problem)
     }
 
-    private func header(of task: PreparedTask, parent: DeltaReference?) -> DeltaHeader {
-        let content = task.content
-        var header = DeltaHeader(job: plan.name, task: content.task.name, reference: task.delta, parent: parent)
-        header.positions = [
-            .init(topic: content.partition.topic, partition: content.partition.partition, offset: content.position)
-        ]
-        header.watermarks = content.watermarks
-        header.counts.consumed = Int64(content.ledger.consumed)
-        header.counts.aggregated = Int64(content.ledger.aggregated)
-        header.counts.filtered = Int64(content.ledger.filtered)
-        header.counts.duplicate = Int64(content.ledger.duplicate)
-        for reason in DeadLetterReason.allCases where content.ledger[reason] > 0 {
-            header.counts.deadLettered[reason.rawValue] = Int64(content.ledger[reason])
-        }
-        header.files = task.files.map {
-            .init(stagingName: $0.staging, finalName: $0.final, bytes: Int64($0.bytes), rows: Int64($0.rows))
-        }
-        header.extras = content.extras
-        header.partitionCount = partitions[content.partition.topic]
-        if mode.replay != nil { header.extras.merge(totals(after: content).extras) { $1 } }
-        return header
+    /// What the delta's header says besides.
+    private func extras(of content: FrozenTask) -> [String: String] {
+        var extras = content.extras
+        extras[DeltaHeader.partitionsKey] = partitions[content.partition.topic].map { "\($0)" }
+        if mode.replay != nil { extras.merge(totals(after: content).extras) { $1 } }
+        return extras
     }
 
     private func commit(_ epoch: Int) throws(RuntimeFailure) -> CommitMachine.Event {
         let tasks = machine.tasks.keys.sorted().compactMap { frozen[$0] }
+        let began = clock.now()
         do {
             try producer.begin()
             for task in tasks {
@@ -162,6 +138,7 @@ extension JobSession {
             return .committed
         } catch {
             context.metrics.commitFailures.add()
+            context.transactionTimeout.failed(after: clock.now() - began)
             let reason = "epoch \(epoch): \(error)"
             context.log.warn("a commit failed", ["epoch": .integer(epoch), "error": .string("\(error)")])
             // While a revocation waits for this commit, nothing moves this member on: refused once it is refused for good, and the
@@ -222,8 +199,8 @@ extension JobSession {
         context.metrics.commits.add()
         context.metrics.lastCommit.set(wall)
         context.board.update {
-            $0.phase = .running
-            $0.notReady = nil
+            $0.phase = phase
+            $0.notReady = notReady
             $0.epoch = epoch
             $0.lastCommitSeconds = wall
             $0.ledger += ledger
@@ -235,14 +212,14 @@ extension JobSession {
         for id in machine.tasks.keys.sorted() {
             for file in frozen[id]?.files ?? [] {
                 do {
-                    noteIfGone(try files.publish(file), file)
+                    context.noteIfGone(try files.publish(file), file)
                 } catch {
                     context.metrics.commitFailures.add()
                     return .publishFailed("\(error)")
                 }
             }
             if owned[id]?.hasLeftovers == true, let source = plan.source(named: id.source) {
-                owned[id]?.hasLeftovers = clean(id, source, upTo: epoch, keeping: [])
+                owned[id]?.hasLeftovers = recovery.clean(id, source, upTo: epoch, keeping: [])
             }
         }
         context.metrics.commitDuration.observe((clock.now() - epochStart).seconds)
@@ -253,14 +230,6 @@ extension JobSession {
         frozen = [:]
         backOffPause = .milliseconds(100)
         return .published
-    }
-
-    /// A committed file should be under one of its names; that it is not is nothing to stop for, and nothing to be silent about.
-    func noteIfGone(_ isThere: Bool, _ file: StagedFile) {
-        guard !isThere else { return }
-        context.log.warn(
-            "a committed file is neither staged nor published: taken away by its reader, or deleted",
-            ["file": .string(file.final), "rows": .integer(file.rows)])
     }
 
     /// Has homes brought up to date whose deltas have become many, or whose task needs room in memory.
@@ -274,16 +243,25 @@ extension JobSession {
     }
 
     /// The home of a task has been brought up to date, or has not.
-    func flushed(_ flush: Maintenance.Flush, _ succeeded: Bool) throws(RuntimeFailure) {
+    func flushed(_ flush: Maintenance.Flush, _ failure: StateError?) throws(RuntimeFailure) {
         // The task may have been lost since, and be back with another home, of which this says nothing.
         guard let owner = owned[flush.task], owner.home === flush.home, let upTo = flush.deltas.last else { return }
-        guard succeeded else {
+        let before = notReady
+        owned[flush.task]?.homeTrouble = failure.map { "task \(flush.task.name): \($0)" }
+        context.board.update { if $0.notReady == before { $0.notReady = notReady } }
+        guard failure == nil else {
             owned[flush.task]?.chain.isFlushing = false
             owned[flush.task]?.flushNotBefore = clock.now() + .seconds(5)
             return
         }
         owned[flush.task]?.chain.flushed(upTo: upTo)
         workers[owner.worker].send(.flushed(flush.task, epoch: upTo.epoch))
+    }
+
+    /// Why a task's home cannot be brought up to date; nil when all can. Records are taken and committed all the same, until memory or the
+    /// chain of deltas has become too long.
+    var homeTrouble: String? {
+        owned.filter { $0.value.homeTrouble != nil }.min { $0.key < $1.key }?.value.homeTrouble
     }
 
     /// Has the workers forget tasks, and waits until they have: nobody uses their homes any more then.
@@ -333,6 +311,7 @@ extension JobSession {
             switch event {
             case .lost(let partitions):
                 withdrawAssignments(of: partitions)
+                try withdrawRecoveries(of: partitions)
                 pendingActions += machine.handle(.lose(Set(partitions.map(taskID)).intersection(owned.keys)))
                 try completeRevoke(partitions)
             case .revoke(let partitions):

@@ -1,6 +1,8 @@
 extension JobSession {
     /// Idle partitions take the smallest watermark of the active ones; when all are idle, the largest there is.
     func adoptIdleWatermarks() {
+        // One that is still being recovered may be far behind.
+        guard background.pending.isEmpty else { return }
         let now = clock.now()
         for source in plan.sources {
             guard let timeout = source.eventTime.idleTimeout else { continue }

@@ -29,8 +29,9 @@ package final class JobSession {
         var isIdle = false
         /// Files of lives before this one are still to be deleted, once this one has committed beyond them.
         var hasLeftovers: Bool
-        /// After a flush that failed.
+        /// After a flush that failed, until one has succeeded.
         var flushNotBefore: ContinuousClock.Instant?
+        var homeTrouble: String?
     }
 
     let plan: JobPlan
@@ -43,6 +44,7 @@ package final class JobSession {
     var producer: any EpochProducer
     package let workers: [Worker]
     package let maintenance: Maintenance
+    let background = BackgroundRecovery()
     let failures = Mailbox<WorkerReply>()
     package var machine = CommitMachine(after: 0)
     var owned: [TaskID: Owned] = [:]
@@ -169,7 +171,8 @@ package final class JobSession {
             try handle(event)
         }
         try look(at: failures.drain())
-        try maintenance.finished { flush, succeeded throws(RuntimeFailure) in try flushed(flush, succeeded) }
+        try startRecovered()
+        try maintenance.finished { flush, failure throws(RuntimeFailure) in try flushed(flush, failure) }
         let isAsked = context.requests.takeCommitRequest()
         if isAsked || clock.now() >= nextCommit {
             nextCommit = clock.now() + .microseconds(settings.interval)
@@ -245,20 +248,18 @@ package final class JobSession {
             try findEnds()
             // All are restored before any is read: a question about one partition would wait behind the long poll for another's
             // records, which go over the same connection.
-            var recovered: [(partition: TopicPartition, task: RecoveredTask)] = []
-            for partition in partitions.sorted() {
-                if let task = try restore(partition) { recovered.append((partition, task)) }
-            }
-            try start(recovered)
-            context.board.update { $0.notReady = nil }
+            try restore(partitions.sorted())
+            context.board.update { $0.notReady = notReady }
         case .revoke(let partitions):
             let tasks = Set(partitions.map(taskID))
             isRevoking = true
             defer { isRevoking = false }
+            try withdrawRecoveries(of: partitions)
             try drive(.revoke(tasks.intersection(owned.keys)))
             try completeRevoke(partitions)
         case .lost(let partitions):
             context.log.warn("the group took partitions away", ["partitions": "\(partitions.map(\.description).joined(separator: " "))"])
+            try withdrawRecoveries(of: partitions)
             try drive(.lose(Set(partitions.map(taskID)).intersection(owned.keys)))
             try completeRevoke(partitions)
             context.board.update { $0.notReady = "the group took partitions away; waiting for it to give some again" }
@@ -285,64 +286,6 @@ package final class JobSession {
             try consumer.completeRevoke(partitions)
         } catch {
             throw RuntimeFailure(error)
-        }
-    }
-
-    /// Restores the task of `partition`; nil if it is this session's already.
-    private func restore(_ partition: TopicPartition) throws(RuntimeFailure) -> RecoveredTask? {
-        let id = taskID(partition)
-        guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { return nil }
-        // A partition that the topic has got since has nothing of the range.
-        if let replay = mode.replay, source.shuffle == nil, replay.ranges[partition] == nil { return nil }
-        // A life before this one may still be writing.
-        if let home = leaving.removeValue(forKey: id) {
-            maintenance.catchUp()
-            home.close()
-        }
-        let began = clock.now()
-        context.board.update { $0.notReady = "recovering task \(id.name)" }
-        let recovered = try recover(id, partition, source)
-        let took = clock.now() - began
-        context.metrics.recoveryDuration.observe(took.seconds)
-        context.log.info(
-            "task recovered",
-            [
-                "task": .string(id.name), "offset": .integer(Int(recovered.task.progress.position)),
-                "epoch": .integer(recovered.chain.tip?.epoch ?? 0), "seconds": .double(took.seconds),
-            ])
-        return recovered
-    }
-
-    /// Gives restored tasks to their workers and then lets their records flow.
-    private func start(_ recovered: [(partition: TopicPartition, task: RecoveredTask)]) throws(RuntimeFailure) {
-        let reply = Mailbox<TaskID>()
-        for (partition, recovered) in recovered {
-            let id = recovered.task.id
-            let worker = Int(partition.partition) % workers.count
-            let position = recovered.task.progress.position
-            owned[id] = Owned(
-                partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,
-                start: position, since: clock.now(), committed: position, hasLeftovers: recovered.hasLeftovers)
-            machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
-            starts[partition] = mode.replay?.ranges[partition]?.lowerBound ?? position
-            recovered.task.end = ends?[partition]
-            workers[worker].send(.adopt(TaskHandle(task: recovered.task), reply: reply))
-        }
-        var taken = 0
-        while taken < recovered.count {
-            if context.requests.isGraceOver { throw RuntimeFailure(remedy: .fail, description: "stopped before its tasks ran") }
-            taken += reply.wait(until: Date(timeIntervalSinceNow: 0.5)).count
-        }
-        for (partition, _) in recovered {
-            let id = taskID(partition)
-            guard let task = owned[id] else { continue }
-            if mode.replay != nil, let end = ends?[partition], task.start >= end {
-                finished.insert(partition)
-                continue
-            }
-            finished.remove(partition)
-            let queue = workers[task.worker].queue
-            try asking { () throws(KafkaClientError) in try self.consumer.begin(partition, at: task.start, on: queue) }
         }
     }
 
@@ -379,6 +322,7 @@ package final class JobSession {
     package func end() {
         context.requests.wakeUp = nil
         for worker in workers { worker.stopAndJoin() }
+        background.end()
         maintenance.stop()
         _ = try? consumer.close(timeout: .seconds(5))
     }

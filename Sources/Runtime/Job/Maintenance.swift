@@ -39,9 +39,9 @@ package final class Maintenance: Sendable {
         requests.send(.flush(request))
     }
 
-    /// Hands over what has been done since the last call, and whether it succeeded. Failures are said, to be tried again with a later
+    /// Hands over what has been done since the last call, or why it has not. Failures are said, to be tried again with a later
     /// flush.
-    func finished(_ body: (Flush, _ succeeded: Bool) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) {
+    func finished(_ body: (Flush, StateError?) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) {
         for outcome in outcomes.drain() {
             if let error = outcome.failure {
                 context.log.error(
@@ -50,7 +50,7 @@ package final class Maintenance: Sendable {
                 context.board.update { $0.lastError = "\(error)" }
                 if error.kind == .damagedHome { throw RuntimeFailure(remedy: .recover, description: "\(error)") }
             }
-            try body(outcome.flush, outcome.failure == nil)
+            try body(outcome.flush, outcome.failure)
         }
     }
 

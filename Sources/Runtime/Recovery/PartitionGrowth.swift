@@ -10,7 +10,9 @@ extension JobSession {
             throw RuntimeFailure(remedy: .recover, description: "topic \(partition.topic) has been given more partitions")
         }
     }
+}
 
+extension TaskRecovery {
     /// Throws when the topic has more partitions than the state of `header` was made with, and that state belongs to keys.
     func checkGrowth(of source: SourcePlan, since header: DeltaHeader) throws(StateError) {
         guard source.shuffle == nil, source.onPartitionGrowth == .fail, plan.keepsState(below: source), let before = header.partitionCount,
@@ -30,11 +32,8 @@ extension JobPlan {
 }
 
 extension DeltaHeader {
-    private static let partitionsKey = "partitions"
+    static let partitionsKey = "partitions"
 
     /// How many partitions the task's topic had.
-    var partitionCount: Int32? {
-        get { extras[Self.partitionsKey].flatMap { Int32($0) } }
-        set { extras[Self.partitionsKey] = newValue.map { "\($0)" } }
-    }
+    var partitionCount: Int32? { extras[Self.partitionsKey].flatMap { Int32($0) } }
 }

@@ -4,22 +4,49 @@ import KafkaClient
 import State
 
 /// A task as its last commit left it.
-struct RecoveredTask {
+///
+/// Unchecked: the thread that built it hands it over whole and keeps nothing of it.
+struct RecoveredTask: @unchecked Sendable {
     var task: Task
     var home: Home
     var chain: DeltaChain
     /// Somebody has staged files of epochs after the committed one.
     var hasLeftovers: Bool
+    /// Of a backfill: what the task has committed since the run began.
+    var totals = ReplayTotals()
 }
 
-extension JobSession {
+/// Brings tasks back: any thread, one task a call.
+struct TaskRecovery: Sendable {
+    /// Deltas of a task that are fetched at the same time.
+    private static let deltasAtOnce = 8
+
+    let plan: JobPlan
+    let settings: RuntimeSettings
+    let context: JobContext
+    let clock: RuntimeClock
+    let files: any FileStore
+    let consumer: any GroupConsumer
+    /// Of every topic that the job reads.
+    let partitions: [String: Int32]
+
     /// Restores the task of `partition` to what Kafka says is committed (DESIGN §5): the group's offset and its metadata name
     /// a delta; the chain of its parents leads to what the home or a snapshot is complete to.
     func recover(_ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan) throws(RuntimeFailure) -> RecoveredTask {
+        let began = clock.now()
         var attempt = 1
         while true {
             do throws(StateError) {
-                return try recoverOnce(id, partition, source)
+                let recovered = try recoverOnce(id, partition, source)
+                let took = clock.now() - began
+                context.metrics.recoveryDuration.observe(took.seconds)
+                context.log.info(
+                    "task recovered",
+                    [
+                        "task": .string(id.name), "offset": .integer(Int(recovered.task.progress.position)),
+                        "epoch": .integer(recovered.chain.tip?.epoch ?? 0), "seconds": .double(took.seconds),
+                    ])
+                return recovered
             } catch {
                 // Whoever has or had the task may be tidying up: what was there a moment ago has made room for something newer. What
                 // is really gone is gone at the third look too.
@@ -95,7 +122,7 @@ extension JobSession {
     }
 
     private func start(of partition: TopicPartition, _ source: SourcePlan) throws(StateError) -> Int64 {
-        if let range = mode.replay?.ranges[partition] { return range.lowerBound }
+        if let range = context.mode.replay?.ranges[partition] { return range.lowerBound }
         do throws(KafkaClientError) {
             let ends = try consumer.watermarks(of: partition, timeout: .seconds(30))
             switch source.start {
@@ -116,11 +143,10 @@ extension JobSession {
         let newest = try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
         let header = newest.header
         try checkGrowth(of: source, since: header)
-        totals[id] = ReplayTotals(extras: header.extras)
         for file in header.files {
             let staged = StagedFile(staging: file.stagingName, final: file.finalName, bytes: Int(file.bytes), rows: Int(file.rows))
             do {
-                noteIfGone(try files.publish(staged), staged)
+                context.noteIfGone(try files.publish(staged), staged)
             } catch {
                 throw StateError(
                     error.code == ENOSPC ? .noSpace : .inputOutput, file.finalName, "a committed file cannot be published: \(error)",
@@ -140,7 +166,7 @@ extension JobSession {
         return RecoveredTask(
             task: task, home: home,
             chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax),
-            hasLeftovers: hasLeftovers)
+            hasLeftovers: hasLeftovers, totals: ReplayTotals(extras: header.extras))
     }
 
     /// The deltas from `newest` back to what the home is complete to, oldest first. A home that is not on the chain (left by a crash, or of
@@ -148,41 +174,47 @@ extension JobSession {
     private func chain(
         _ id: TaskID, from newest: DeltaFile, home: Home
     ) throws(StateError) -> (deltas: [DeltaFile], links: [DeltaChain.Link]) {
-        // Newest first, as far back as there are deltas; the last one's parent is on the chain too.
-        var deltas = [newest]
-        var references = [newest.header.reference]
-        while let parent = deltas.last?.header.parent {
-            references.append(parent)
-            let name = DeltaChain.name(parent, job: plan.name, task: id)
-            guard let bytes = try settings.storage.get(name) else { break }
-            deltas.append(try DeltaFile.decode(bytes, name, parent, job: plan.name, task: id))
+        let tip = newest.header.reference
+        let stored = try StoredState(of: id, job: plan.name, in: settings.storage)
+        var chain = ChainWalk(from: newest, job: plan.name, task: id, storage: settings.storage)
+        let width = context.surroundings.hasThreads ? Self.deltasAtOnce : 1
+
+        var base: DeltaReference?
+        if let known = try completeTo(home, id) {
+            chain.fetchAhead(stored.deltas(above: known.epoch, upTo: tip.epoch), width: width)
+            try chain.walk(backTo: known)
+            base = try home.usable(isOnChain: { chain.references.contains($0) })
         }
-        let base = try base(id, home, references)
-        if base == nil, let missing = deltas.last?.header.parent {
+        if base == nil {
+            chain.fetchAhead(stored.deltas(above: stored.newestSnapshot(upTo: tip.epoch), upTo: tip.epoch), width: width)
+            // As far as there are deltas: which snapshots are on the chain shows only then.
+            try chain.walk(backTo: nil)
+            try home.remove()
+            if let found = chain.references.first(where: { stored.snapshots[$0] != nil }), let snapshot = stored.snapshots[found] {
+                try settings.storage.getDirectory(snapshot, to: home.directory)
+                try check(home, against: found, snapshot)
+                base = found
+            }
+        }
+        if base == nil, let missing = chain.deltas.last?.header.parent {
             throw StateError(
                 .missing, DeltaChain.name(missing, job: plan.name, task: id),
                 "the delta of epoch \(missing.epoch) is needed, and neither it nor a snapshot of it is there",
                 remedy: "restore the task's directory in the checkpoint storage from a backup")
         }
-        let missed = deltas.prefix { $0.header.reference != base }.reversed()
+        let missed = chain.deltas.prefix { $0.header.reference != base }.reversed()
         return (Array(missed), missed.map { .init(reference: $0.header.reference, bytes: $0.changeByteCount) })
     }
 
-    /// What the home holds of the chain, after a snapshot took its place if need be; nil when it is empty.
-    private func base(
-        _ id: TaskID, _ home: Home, _ references: [DeltaReference]
-    ) throws(StateError) -> DeltaReference? {
+    /// What the local state is complete to; nil when there is none or it is not readable. A full disk is no reason to throw it away.
+    private func completeTo(_ home: Home, _ id: TaskID) throws(StateError) -> DeltaReference? {
         do throws(StateError) {
-            if let found = try home.usable(isOnChain: { references.contains($0) }) { return found }
+            return try home.completeTo()
         } catch {
+            if error.kind == .noSpace { throw error }
             context.log.warn("the local state is not usable and will be restored", ["task": .string(id.name), "error": .string("\(error)")])
+            return nil
         }
-        let snapshots = try DeltaChain.snapshots(of: id, job: plan.name, in: settings.storage)
-        try home.remove()
-        guard let found = references.first(where: { snapshots[$0] != nil }), let snapshot = snapshots[found] else { return nil }
-        try settings.storage.getDirectory(snapshot, to: home.directory)
-        try check(home, against: found, snapshot)
-        return found
     }
 
     /// A home that has just been taken from a snapshot and cannot be used is no cache that may be thrown away: trying again
@@ -209,7 +241,7 @@ extension JobSession {
         // The group may give all of the partitions to this instance.
         let fitted = try context.fit(
             stored, of: id, source, memory: settings.stateMemory / max(1, partitions.values.reduce(0) { $0 + Int($1) }), partitions: partitions,
-            fileRule: mode.replay.map { .byRows(pendingBytesMax: $0.pendingBytesMax) } ?? .byAge)
+            fileRule: context.mode.replay.map { .byRows(pendingBytesMax: $0.pendingBytesMax) } ?? .byAge)
         for component in fitted.registry.dropping {
             context.log.warn(
                 "state that does not fit the job file is dropped, as --drop-state allows",

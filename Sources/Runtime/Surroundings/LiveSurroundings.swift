@@ -7,10 +7,12 @@ struct LiveSurroundings: Surroundings {
     let files: any FileStore = LocalFiles()
     let hasThreads = true
 
+    /// Without a heartbeat for so long an instance is out of the group.
+    static let sessionTimeout = Duration.seconds(10)
+
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer {
         var configuration = ConsumerConfiguration(
-            client: context.client, groupID: context.plan.name,
-            groupInstanceID: context.memberName, sessionTimeout: .seconds(10))
+            client: context.client, groupID: context.plan.name, groupInstanceID: context.memberName, sessionTimeout: Self.sessionTimeout)
         if let replay = context.mode.replay {
             // History is read in large pieces, unless it is to be read gently: what is fetched ahead does not wait for the limiter.
             (configuration.prefetchKiB, configuration.fetchBytes) = replay.recordsPerSecond == nil ? (128 << 10, 4 << 20) : (2 << 10, 256 << 10)
@@ -22,7 +24,8 @@ struct LiveSurroundings: Surroundings {
         try TransactionalProducer(
             TransactionalProducerConfiguration(
                 producer: ProducerConfiguration(client: context.client),
-                transactionalID: "millrace-\(context.plan.name)-\(context.settings.instance)"))
+                transactionalID: "millrace-\(context.plan.name)-\(context.settings.instance)",
+                transactionTimeout: context.transactionTimeout.current))
     }
 
     func makeAdministrator(_ context: JobContext) throws(ConfigurationError) -> any TopicAdministrator {

@@ -1,4 +1,5 @@
 import CRocksDB
+import CShims
 
 /// What the homes of a process share: one block cache, which also holds their indexes and filters, so that memory is bounded however many
 /// tasks there are. RocksDB's background threads are one pool a process as they are.
@@ -46,9 +47,8 @@ package final class HomeCache: Sendable {
         rocksdb_options_set_skip_stats_update_on_db_open(options, 1)
         rocksdb_options_set_stats_dump_period_sec(options, 0)
         rocksdb_options_set_stats_persist_period_sec(options, 0)
-        rocksdb_options_set_info_log_level(options, 3)  // errors
-        rocksdb_options_set_max_log_file_size(options, 64 << 10)
-        rocksdb_options_set_keep_log_file_num(options, 1)
+        // RocksDB as distributions build it, with assertions, aborts the process when it cannot write its log on a full disk.
+        millrace_rocksdb_silence(UnsafeMutableRawPointer(options))
         rocksdb_options_set_max_manifest_file_size(options, 4 << 20)
         rocksdb_options_set_bytes_per_sync(options, 1 << 20)
         return options

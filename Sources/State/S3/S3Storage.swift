@@ -1,7 +1,5 @@
-import Dispatch
 import Foundation
 import Glibc
-import Synchronization
 
 /// Checkpoint storage in a bucket of S3 or of a store that speaks its protocol.
 ///
@@ -10,6 +8,7 @@ import Synchronization
 /// read back. A file is taken as stored only if a list that is there names it; deleting a list also deletes files that no list names, but
 /// none younger than the grace: an upload may be under way whose list is still to come.
 package final class S3Storage: CheckpointStorage {
+    /// Requests at a time: one after the other would wait for the network, all at once would take the memory.
     private static let transfers = 4
     private static let list = "files"
     private static let tables = "tables"
@@ -68,7 +67,7 @@ package final class S3Storage: CheckpointStorage {
         }
         let above = Self.above(key)
         let stored = try filesInLists(above: above)
-        let files = try inParallel(names) { name throws(StateError) in
+        let files = try inParallel(names, width: Self.transfers) { name throws(StateError) in
             let local = "\(path)/\(name)"
             guard let bytes = try Files.status(local).map({ Int($0.st_size) }) else {
                 throw StateError(.missing, local, "the file is gone", remedy: "will be tried again")
@@ -105,7 +104,7 @@ package final class S3Storage: CheckpointStorage {
         do throws(StateError) {
             try Files.remove(temporary)
             try Files.createDirectories(temporary)
-            _ = try inParallel(files) { file throws(StateError) in
+            _ = try inParallel(files, width: Self.transfers) { file throws(StateError) in
                 try self.fetch(file, to: "\(temporary)/\(file.name)", of: key)
             }
             try Files.syncDirectory(temporary)
@@ -168,38 +167,6 @@ package final class S3Storage: CheckpointStorage {
         let named = try filesInLists(above: above)
         for table in old where !named.contains(String(table.key.dropFirst(above.count + Self.tables.count + 1))) {
             try client.delete(table.key)
-        }
-    }
-
-    /// A few at a time: one request after the other would wait for the network, all at once would take the memory.
-    private func inParallel<Input: Sendable, Output: Sendable>(
-        _ inputs: [Input], _ body: @escaping @Sendable (Input) throws(StateError) -> Output
-    ) throws(StateError) -> [Output] {
-        let progress = Mutex((next: 0, outputs: [Output?](repeating: nil, count: inputs.count), failure: StateError?.none))
-        let group = DispatchGroup()
-        let queue = DispatchQueue(label: "s3", attributes: .concurrent)
-        for _ in 0..<min(Self.transfers, inputs.count) {
-            queue.async(group: group) {
-                while true {
-                    let index = progress.withLock { progress -> Int? in
-                        guard progress.failure == nil, progress.next < inputs.count else { return nil }
-                        progress.next += 1
-                        return progress.next - 1
-                    }
-                    guard let index else { return }
-                    do throws(StateError) {
-                        let output = try body(inputs[index])
-                        progress.withLock { $0.outputs[index] = output }
-                    } catch {
-                        progress.withLock { $0.failure = $0.failure ?? error }
-                    }
-                }
-            }
-        }
-        group.wait()
-        return try progress.withLock { progress throws(StateError) in
-            if let failure = progress.failure { throw failure }
-            return progress.outputs.compactMap { $0 }
         }
     }
 

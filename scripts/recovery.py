@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+"""How long it takes until a job works again: after a kill with its local state, from an object store without it, on another instance.
+
+The state is sessions of users that stay open, a kilobyte each. Log, store and instances are processes of this machine. Prints a table for docs/performance.md and
+writes docs/recovery.svg (with matplotlib: `pip install matplotlib`) and, with --json, the figures.
+"""
+import argparse
+import base64
+import json
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "Tests/EndToEnd"))
+from confluent_kafka import Producer  # noqa: E402
+from harness import Site, await_that  # noqa: E402
+
+PARTITIONS = 2
+PAGE_BYTES = 1_000
+START = 1_700_000_000_000
+JOB = """
+job: recovery
+kafka: {brokers: "%s"}
+sources:
+  visits:
+    topic: visits
+    format: json
+    key: user
+    fields: {user: string, ts: timestamp_ms, page: string}
+    event_time: {field: ts, out_of_orderness: 1s}
+transforms:
+  sessions:
+    from: visits
+    group_by: [user]
+    window: {session: {gap: 24h}}
+    aggregate: {visits: count(), first_page: first(page)}
+sinks:
+  topic: {from: sessions, kafka: {topic: sessions, key: user, format: json}}
+dead_letter: {topic: dead}
+"""
+
+
+class Store:
+    def __init__(self, directory):
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "scripts/object_store.py", directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.endpoint = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+        self.directory = pathlib.Path(directory)
+
+    def sent(self):
+        with urllib.request.urlopen(self.endpoint + "/__bytes") as answer:
+            return int(answer.read())
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Visits:
+    """Makes state: users that are new, or again some of those that are there."""
+
+    def __init__(self, brokers):
+        self.producer = Producer({
+            "bootstrap.servers": brokers, "enable.idempotence": True, "linger.ms": 20, "compression.type": "none",
+            "queue.buffering.max.kbytes": 262_144})
+        # Text that does not become smaller.
+        self.text = base64.b85encode(random.Random(1).randbytes(8 << 20)).decode()
+        self.count = 0
+        self.users = [0] * PARTITIONS
+        self.trickle = None
+
+    def send(self, user, partition):
+        self.count += 1
+        at = self.count * 7_919 % (len(self.text) - PAGE_BYTES)
+        value = f'{{"user":"user-{partition}-{user:08}","ts":{START + self.count % 1000},"page":"{self.text[at:at + PAGE_BYTES]}"}}'
+        while True:
+            try:
+                return self.producer.produce("visits", value, f"user-{partition}-{user:08}", partition)
+            except BufferError:
+                self.producer.poll(0.05)
+
+    def new(self, megabytes):
+        """State of about so much for each partition."""
+        for _ in range(int(megabytes * 1e6 / (PAGE_BYTES + 60))):
+            for partition in range(PARTITIONS):
+                self.send(self.users[partition], partition)
+                self.users[partition] += 1
+        assert self.producer.flush(600) == 0
+
+    def go_on(self):
+        """A hundred visits a second in the background, so that there is always something to do."""
+        ending = threading.Event()
+
+        def run():
+            number = 0
+            while not ending.wait(0.02):
+                for partition in range(PARTITIONS):
+                    self.send(number, partition)
+                number += 1
+                self.producer.poll(0)
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+
+        def end():
+            ending.set()
+            thread.join()
+            self.producer.flush(60)
+        return end
+
+
+class Bench:
+    def __init__(self, directory, megabytes, in_store):
+        self.directory = pathlib.Path(directory)
+        self.store = Store(self.make("store")) if in_store else None
+        self.log = Site(self.make("log"), "", partitions=PARTITIONS)
+        self.log.start_log()
+        self.log.create("visits", partitions=PARTITIONS)
+        self.visits = Visits(self.log.brokers)
+        self.first = self.instance("first")
+        self.process = self.start(self.first)
+        self.visits.new(megabytes)
+        self.drain()
+
+    def make(self, name):
+        directory = self.directory / name
+        directory.mkdir()
+        return directory
+
+    def instance(self, name):
+        site = Site(self.make(name), JOB % self.log.brokers, log=False, brokers=self.log.brokers, interval="1s")
+        storage = f"storage: {self.directory}/checkpoints"
+        if self.store:
+            storage = f"storage: s3://bucket/recovery, s3: {{endpoint: '{self.store.endpoint}', region: eu-central-1}}"
+        site.config.write_text(site.config.read_text().replace("storage: ./data/checkpoints", storage).replace("256MiB", "1GiB"))
+        return site
+
+    def start(self, site):
+        process = site.start_job()
+        site.await_ready(process, 600)
+        return process
+
+    def drain(self):
+        """Everything consumed and committed, and the homes at rest."""
+        await_that(lambda: sum(lag for _, lag in self.log.committed("recovery", "visits").values()) == 0, 1_800, "an end of the input")
+        calm = [0, None]
+
+        def is_calm():
+            sizes = [(p.name, p.stat().st_size) for p in self.files("*.sst") + self.files("*.delta")]
+            calm[0] = calm[0] + 1 if sizes == calm[1] else 0
+            calm[1] = sizes
+            time.sleep(0.3)
+            return calm[0] > 10
+        await_that(is_calm, 600, "an end of the maintenance")
+
+    def files(self, pattern):
+        return [p for root in (self.directory / "checkpoints", self.directory / "store", self.first.directory / "data/state")
+                if root.exists() for p in root.rglob(pattern)]
+
+    def state_bytes(self):
+        return sum(p.stat().st_size for p in (self.first.directory / "data/state").rglob("*.sst"))
+
+    def delta_bytes(self):
+        """Of those above the newest snapshot: what a recovery has to apply."""
+        total = 0
+        root = self.directory / ("store" if self.store else "checkpoints")
+        for task in range(PARTITIONS):
+            for directory in root.rglob(f"visits-{task}"):
+                snapshots = [int(p.name.split("-")[1]) for p in directory.glob("snapshot-*")]
+                newest = max(snapshots, default=0)
+                total += sum(p.stat().st_size for p in directory.glob("*.delta") if int(p.name.split("-")[0]) > newest)
+        return total
+
+    def restart(self):
+        """Seconds from the start of a process to readiness, and to the first commit of records."""
+        began = time.monotonic()
+        self.process = self.first.start_job()
+        ready = worked = None
+        while worked is None:
+            assert self.process.poll() is None, self.first.log_text()[-3_000:]
+            if ready is None:
+                answer = self.first.get("/readyz")
+                ready = time.monotonic() - began if answer and answer[0] == 200 else None
+            if self.first.metric("millrace_records_consumed_total") > 0:
+                worked = time.monotonic() - began
+            assert time.monotonic() - began < 600, "it does not come back"
+            time.sleep(0.01)
+        return ready or worked, worked
+
+    def recoveries(self):
+        """Seconds that each task took in the last life."""
+        lines = [json.loads(line) for line in self.first.log_text().splitlines() if line.startswith("{")]
+        return [line["seconds"] for line in lines if line.get("msg") == "task recovered"][-PARTITIONS:]
+
+    def close(self):
+        for site in (self.first, self.log):
+            site.close()
+        if self.store:
+            self.store.close()
+
+
+def kills(directory, megabytes, steps):
+    """Points of (bytes changed since the last snapshot, seconds of recovery, to readiness, to a commit)."""
+    bench = Bench(directory, megabytes, in_store=False)
+    try:
+        points = []
+        for _ in range(steps):
+            end = bench.visits.go_on()
+            await_that(lambda: bench.first.metric("millrace_records_consumed_total") > 0, 60, "work")
+            bench.first.kill(bench.process)
+            changed = bench.delta_bytes()
+            ready, worked = bench.restart()
+            points.append(dict(changed=changed, recovery=max(bench.recoveries()), ready=ready, worked=worked))
+            print(points[-1], flush=True)
+            end()
+            bench.visits.new(15)
+            bench.drain()
+        return dict(state=bench.state_bytes(), points=points)
+    finally:
+        bench.close()
+
+
+def from_store(directory, megabytes, repeats):
+    bench = Bench(directory, megabytes, in_store=True)
+    try:
+        runs = []
+        end = bench.visits.go_on()
+        for _ in range(repeats):
+            bench.first.kill(bench.process)
+            name = bench.first.directory / "data/state/instance"
+            kept = name.read_text()
+            shutil.rmtree(bench.first.directory / "data/state")
+            name.parent.mkdir()
+            name.write_text(kept)
+            before = bench.store.sent()
+            ready, worked = bench.restart()
+            fetched = bench.store.sent() - before
+            took = max(bench.recoveries())
+            runs.append(dict(fetched=fetched, recovery=took, rate=fetched / took / 1e6, ready=ready, worked=worked, raw=raw_rate(bench.store)))
+            print(runs[-1], flush=True)
+        end()
+        return runs
+    finally:
+        bench.close()
+
+
+def raw_rate(store):
+    """The same files with four curls at a time, MB/s."""
+    tables = [p for p in store.directory.rglob("*") if p.is_file() and ("tables" in p.parts or p.suffix == ".delta")]
+    began = time.monotonic()
+    subprocess.run(
+        ["curl", "-s", "--parallel", "--parallel-max", "4"] + [
+            word for p in tables for word in ("-o", "/dev/null", f"{store.endpoint}/{p.relative_to(store.directory)}")], check=True)
+    return sum(p.stat().st_size for p in tables) / (time.monotonic() - began) / 1e6
+
+
+def hand_over(directory, megabytes, in_store):
+    """A second instance joins: seconds from its start to its first commit, and how long its task stood still."""
+    bench = Bench(directory, megabytes, in_store)
+    try:
+        end = bench.visits.go_on()
+        await_that(lambda: bench.first.metric("millrace_records_consumed_total") > 0, 60, "work")
+        second = bench.instance("second")
+        began = time.monotonic()
+        process = second.start_job()
+        seen = {}
+        last = {}
+        while True:
+            now = time.monotonic() - began
+            for partition in range(PARTITIONS):
+                count = bench.first.metric("millrace_records_consumed_total", partition=partition)
+                if count > seen.get(partition, 0):
+                    seen[partition], last[partition] = count, now
+            moved = [p for p in range(PARTITIONS) if second.metric("millrace_records_consumed_total", partition=p) > 0]
+            if moved:
+                result = dict(worked=now, still=now - last[moved[0]])
+                break
+            assert process.poll() is None and now < 600, second.log_text()[-3_000:]
+            time.sleep(0.02)
+        end()
+        second.close()
+        print(result, flush=True)
+        return result
+    finally:
+        bench.close()
+
+
+def plot(points, state):
+    try:
+        import matplotlib
+    except ImportError:
+        print("no plot: pip install matplotlib", file=sys.stderr)
+        return
+    matplotlib.use("svg")
+    # The same bytes for the same figures.
+    matplotlib.rcParams["svg.hashsalt"] = "recovery"
+    import matplotlib.pyplot as plot
+    figure, axes = plot.subplots(figsize=(7, 4))
+    x = [p["changed"] / 1e6 for p in points]
+    axes.plot(x, [p["recovery"] for p in points], "o", label="restoring the slower task")
+    axes.plot(x, [p["worked"] for p in points], "s", label="start of the process to the first commit")
+    axes.set(xlabel="deltas since the last snapshot, MB", ylabel="seconds", xlim=(0, None), ylim=(0, None),
+             title=f"Recovery after SIGKILL with {state / 1e9:.1f} GB of local state")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(ROOT / "docs/recovery.svg", metadata={"Date": None})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=1_000, help="of state, for each task that moves; half as much for each that does not")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--only", choices=["kill", "store", "move"])
+    arguments = parser.parse_args()
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "measurement")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "measurement")
+    figures = {}
+    half = arguments.megabytes / PARTITIONS
+
+    def within(name, body):
+        with tempfile.TemporaryDirectory(prefix="millrace-recovery-") as directory:
+            figures[name] = body(directory)
+    if arguments.only in (None, "kill"):
+        within("kill", lambda directory: kills(directory, half, arguments.steps))
+    if arguments.only in (None, "store"):
+        within("store", lambda directory: from_store(directory, half, arguments.repeats))
+    if arguments.only in (None, "move"):
+        within("move_directory", lambda directory: hand_over(directory, arguments.megabytes, False))
+        within("move_store", lambda directory: hand_over(directory, arguments.megabytes, True))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    show(figures)
+
+
+def show(figures):
+    median = statistics.median
+    print("| | |\n|---|---|")
+    if kill := figures.get("kill"):
+        points = kill["points"]
+        plot(points, kill["state"])
+        print(f"| SIGKILL with {kill['state'] / 1e9:.2f} GB of local state: start of the process to ready | {median(p['ready'] for p in points):.2f} s |")
+        print(f"| ... to the first commit of records | {median(p['worked'] for p in points):.2f} s, longest {max(p['worked'] for p in points):.2f} s |")
+    if runs := figures.get("store"):
+        print(f"| from the store, no local state: {median(r['fetched'] for r in runs) / 1e9:.2f} GB | {median(r['rate'] for r in runs):.0f} MB/s |")
+        print(f"| ... the same files by curl | {median(r['raw'] for r in runs):.0f} MB/s |")
+        print(f"| ... start of the process to the first commit | {median(r['worked'] for r in runs):.2f} s |")
+    for name, place in (("move_directory", "a shared directory"), ("move_store", "the store")):
+        if move := figures.get(name):
+            print(f"| hand-over of a task through {place}: start of the new instance to its first commit of the task | {move['worked']:.1f} s |")
+            print(f"| ... the task stood still | {move['still']:.1f} s |")
+
+
+if __name__ == "__main__":
+    main()
