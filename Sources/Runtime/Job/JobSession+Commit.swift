@@ -98,6 +98,7 @@ extension JobSession {
     private func prepare(_ epoch: Int) -> CommitMachine.Event {
         for id in machine.tasks.keys.sorted() {
             guard var task = frozen[id], !task.isStored, let owner = owned[id] else { continue }
+            var clock = ProcessorClock()
             do {
                 if task.files.isEmpty {
                     for (number, rows) in task.content.rolled.enumerated() {
@@ -106,11 +107,14 @@ extension JobSession {
                         task.files.append(try files.stage(rows, as: names))
                     }
                 }
+                clock.lap(context.metrics.files)
                 let header = header(of: task, parent: owner.chain.tip)
                 // Mostly hashes and numbers: a higher level costs time and saves next to nothing.
-                let bytes = DeltaFile.encode(header, task.content.changes, level: -5)
-                try settings.storage.put(bytes, as: DeltaChain.name(task.delta, job: plan.name, task: id))
-                task.deltaBytes = bytes.count
+                DeltaFile.encode(header, task.content.changes, level: -5, into: &deltaBytes)
+                clock.lap(context.metrics.delta)
+                try settings.storage.put(deltaBytes, as: DeltaChain.name(task.delta, job: plan.name, task: id))
+                clock.lap(context.metrics.storage)
+                task.deltaBytes = deltaBytes.count
                 task.isStored = true
                 frozen[id] = task
             } catch {
@@ -144,6 +148,8 @@ extension JobSession {
 
     private func commit(_ epoch: Int) throws(RuntimeFailure) -> CommitMachine.Event {
         let tasks = machine.tasks.keys.sorted().compactMap { frozen[$0] }
+        var clock = ProcessorClock()
+        defer { clock.lap(context.metrics.transaction) }
         do {
             try producer.begin()
             for task in tasks {

@@ -44,6 +44,8 @@ package final class JobSession {
     var owned: [TaskID: Owned] = [:]
     /// Homes of tasks that went while they were being flushed.
     var leaving: [TaskID: Home] = [:]
+    /// The delta that was written last: memory for the next.
+    var deltaBytes: [UInt8] = []
     /// What the epoch under way has to commit.
     var frozen: [TaskID: PreparedTask] = [:]
     var epochStart: ContinuousClock.Instant
