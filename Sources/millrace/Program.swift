@@ -22,9 +22,11 @@ enum Program {
                millrace log dump [--json] [--records [--max-bytes N]] [--partition TOPIC/N] [--from OFFSET] PATH
                millrace log user NAME
                millrace check JOB.yaml...
-               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
+               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--key user|page] [--hot PERCENT]
+                                 [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
                millrace bench [--client lean|librdkafka] [--brokers H:P | --config FILE] log produce|consume|latency|transactions
+               millrace bench [--rate R] [--seconds S] [--brokers H:P | --config FILE] --topic TOPIC --output TOPIC job latency
                millrace version
 
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
@@ -37,9 +39,9 @@ enum Program {
                   It goes on behind damage, says where that is, and exits with 1 then
         log user  prints a line of `log.users_file` from a password on standard input
         check     validates job files and prints their plans
-        generate  puts a synthetic clickstream on a topic
+        generate  puts a synthetic clickstream on a topic; --key says what its records are keyed by, --hot how many of them are one user's
         produce   puts the lines of a file on a topic
-        bench     measures one client of a log that runs; scripts/bench.sh does the whole of it
+        bench     measures one client of a log that runs, or what a job that runs takes; scripts/bench.sh does the whole of it
 
         generate and produce write to --brokers, else to the log of the daemon file (config/millrace.yaml), else to 127.0.0.1:9092.
 
