@@ -59,7 +59,7 @@ let package = Package(
         module("Formats", "Batch", "CShims"),
         module("Parquet", "Batch", "CZstd", "CSnappy"),
         module("State", "Batch", "CShims", "CRocksDB", "CZstd", "CCurl", "COpenSSL"),
-        module("Dataflow", "Batch", "Expression", "State"),
+        module("Dataflow", "Batch", "Expression", "State", "CShims"),
         module("KafkaClient", "CRdKafka", "CShims"),
 
         // The embedded log: knows nothing of jobs.
@@ -106,6 +106,9 @@ let package = Package(
         .executableTarget(
             name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/Command", swiftSettings: swift),
         tests("SimulationTests", path: "Tests/Simulation/Tests", "Simulation"),
+        .executableTarget(
+            name: "hotpaths", dependencies: ["Batch", "Expression", "Formats", "Parquet", "State", "Dataflow", "KafkaLogStorage"],
+            path: "Tests/HotPaths", swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11,

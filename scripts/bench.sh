@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Measures, and prints medians with their spread.
-#   scripts/bench.sh [sessions] [--events N] [--repeats N] [--json FILE]
-#       a job end to end: fills a topic, drains it with the log in the same process: throughput, processor time by part, memory
+#   scripts/bench.sh [JOB...] [--events N] [--repeats N] [--partitions N] [--workers N] [--directory DIR] [--json FILE]
+#       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot): fills a topic of a log, drains it with a
+#       daemon, both processes of their own: throughput, processor time by part, commits, memory
+#   scripts/bench.sh latency [--rate R] [--interval D] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
+#       from a record that is due to its result that a reader of committed records has; start-up and idling, too
 #   scripts/bench.sh log [--records N] [--rate R] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
 #       the log alone: producing, consuming, latency, transactions, start, memory, with a lean client and with librdkafka
 #   scripts/bench.sh backfill [--events N] [--repeats N] [--compare] [--json FILE]
@@ -11,12 +14,8 @@ cd "$(dirname "$0")/.."
 
 scripts/bootstrap.sh
 swift build -c release --product millrace 2>&1 | tail -1
-if [ "${1:-}" = log ]; then
-    shift
-    exec python3 scripts/bench_log.py "$@"
-fi
 if [ "${1:-}" = backfill ]; then
     shift
     exec python3 scripts/backfill_bench.py "$@"
 fi
-exec python3 scripts/bench.py "$@"
+exec python3 scripts/bench "$@"

@@ -13,6 +13,8 @@ packages=(
 if [[ "${1:-}" == --tests ]]; then
     packages+=(
         python3 python3-venv
+        # Counts the instructions of the hot paths.
+        valgrind
         # The log is tested with clients of other languages.
         default-jdk-headless golang-go golang-github-segmentio-kafka-go-dev
     )

@@ -6,4 +6,5 @@ cd "$(dirname "$0")/.."
 scripts/bootstrap.sh --tests
 swift build -c release --build-tests
 swift test -c release --skip-build
+scripts/hot_paths.py
 .venv/bin/python -m pytest -q Tests/EndToEnd

@@ -17,3 +17,14 @@ void millrace_start_writeback(int descriptor) {
     (void)descriptor;
 #endif
 }
+
+int millrace_set_direct(int descriptor, int is_direct) {
+#ifdef O_DIRECT
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(descriptor, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+#else
+    (void)descriptor;
+    return is_direct ? -1 : 0;
+#endif
+}

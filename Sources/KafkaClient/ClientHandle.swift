@@ -43,6 +43,14 @@ final class ClientHandle: @unchecked Sendable {
         withExtendedLifetime(callbacks) {}
     }
 
+    /// The value of a property that is a number, as the instance has it.
+    func number(_ property: String) -> Int? {
+        var text = [CChar](repeating: 0, count: 64)
+        var size = text.count
+        guard rd_kafka_conf_get(rd_kafka_conf(pointer), property, &text, &size) == RD_KAFKA_CONF_OK else { return nil }
+        return Int(string(fromC: text))
+    }
+
     /// Leaves the instance with its threads to the end of the process, because destroying it would hang or abort.
     func abandon(because reason: String) {
         if abandoned.exchange(true, ordering: .acquiringAndReleasing) { return }

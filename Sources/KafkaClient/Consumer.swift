@@ -15,6 +15,7 @@ package final class Consumer: Sendable {
     /// Never has anything in it: consuming from it tells librdkafka that the application is alive, which polling the
     /// control queue for events does not in versions before 2.2.
     private let alive: QueueHandle
+    private let prefetch: Prefetch.Limits
     private let state = Mutex(State())
 
     private struct State {
@@ -36,8 +37,12 @@ package final class Consumer: Sendable {
     /// Makes the client; connects in the background. Nothing is read until `subscribe` or `begin`.
     package init(_ configuration: ConsumerConfiguration) throws(ConfigurationError) {
         let properties = Properties()
-        try properties.apply(readerOf: configuration)
+        let looksAgainByItself = try properties.apply(readerOf: configuration)
         client = try ClientHandle(RD_KAFKA_CONSUMER, properties, configuration.client.log)
+        // As the user's properties have left them.
+        prefetch = Prefetch.Limits(
+            looksAgainByItself: looksAgainByItself, records: client.number("queued.min.messages") ?? .max,
+            bytes: (client.number("queued.max.messages.kbytes") ?? configuration.prefetchKiB) << 10)
         // Errors that belong to no partition come to the control queue too.
         rd_kafka_poll_set_consumer(client.pointer)
         guard let control = rd_kafka_queue_get_consumer(client.pointer), let alive = rd_kafka_queue_new(client.pointer) else {
@@ -60,7 +65,7 @@ package final class Consumer: Sendable {
         guard let pointer = rd_kafka_queue_new(client.pointer) else {
             throw KafkaClientError("make a worker's queue", RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE)
         }
-        return WorkerQueue(QueueHandle(pointer, of: client))
+        return WorkerQueue(QueueHandle(pointer, of: client), Prefetch(prefetch))
     }
 
     /// The next thing the control thread has to know; nil after `timeout` or `wake`.

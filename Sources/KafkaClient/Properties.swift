@@ -30,8 +30,9 @@ final class Properties {
     }
 
     /// For properties that some versions of librdkafka lack and that only tune.
-    func setIfKnown(_ property: String, _ value: String) {
-        _ = rd_kafka_conf_set(pointer, property, value, nil, 0)
+    /// - Returns: whether this one has it.
+    func setIfKnown(_ property: String, _ value: String) -> Bool {
+        rd_kafka_conf_set(pointer, property, value, nil, 0) == RD_KAFKA_CONF_OK
     }
 
     func set(_ property: String, _ duration: Duration) throws(ConfigurationError) {

@@ -10,8 +10,12 @@ package final class WorkerQueue: Sendable {
     private let wakeRequested = Atomic(false)
     /// Where each partition is; also touched by the thread that begins and ends partitions.
     private let positions = Mutex<[TopicPartition: Position]>([:])
+    private let prefetch: Prefetch
 
-    init(_ queue: QueueHandle) { self.queue = queue }
+    init(_ queue: QueueHandle, _ prefetch: Prefetch) {
+        self.queue = queue
+        self.prefetch = prefetch
+    }
 
     /// Up to `max` records. Waits up to `timeout` for the first and then takes what is there without waiting for more.
     /// The batch is empty after a time-out or `wake`. Records of partitions that are no longer begun on this queue are left
@@ -29,6 +33,9 @@ package final class WorkerQueue: Sendable {
                 count = take(messages, 1, timeout.wholeMilliseconds)
                 if count == 1 { count += take(messages + 1, max - 1, 0) }
             }
+        }
+        if prefetch.mayHaveStopped(ready: readyCount, taken: count, recordBytes: count > 0 ? messages[0]?.pointee.len ?? 0 : 0) {
+            queue.client.wakeBrokers(of: positions.withLock { Array($0.keys) })
         }
         return sort(messages, count, before)
     }

@@ -28,8 +28,16 @@ struct Clickstream {
     static let jitterMilliseconds = 20_000
     private static let recentMax = 512
 
+    /// What a record's key is: all records with it are in one partition.
+    enum Key: String, CaseIterable {
+        case user
+        case page
+    }
+
     private var random: Random
+    private let key: Key
     private let users: Int
+    private let hotPercent: Int
     private let start: Int64
     private let span: Double
     private let events: Int
@@ -39,8 +47,11 @@ struct Clickstream {
     /// - Parameters:
     ///   - start: event time of the first event, milliseconds since 1970 UTC.
     ///   - span: how much event time the events cover, milliseconds.
-    init(seed: UInt64, events: Int, users: Int, start: Int64, span: Int64) {
+    ///   - hotPercent: of the events are the first user's, beside its share of the rest.
+    init(seed: UInt64, events: Int, users: Int, start: Int64, span: Int64, key: Key = .user, hotPercent: Int = 0) {
         random = Random(seed: seed)
+        self.key = key
+        self.hotPercent = hotPercent
         self.events = events
         self.users = users
         self.start = start
@@ -60,9 +71,8 @@ struct Clickstream {
             return
         }
         let fraction = random.fraction()
-        let user = min(users - 1, Int(Double(users) * fraction * fraction))
-        append("user-", to: &key)
-        append(user, width: 7, to: &key)
+        var user = min(users - 1, Int(Double(users) * fraction * fraction))
+        if hotPercent > 0, random.below(100) < hotPercent { user = 0 }
 
         let progress = Int64(span * Double(made) / Double(events))
         let time = start + progress + Int64(random.below(2 * Self.jitterMilliseconds)) - Int64(Self.jitterMilliseconds)
@@ -70,16 +80,22 @@ struct Clickstream {
         appendHexadecimal(random.next(), to: &value)
         appendHexadecimal(random.next(), to: &value)
         append("\",\"user_id\":\"", to: &value)
-        value += key
+        let userStart = value.count
+        append("user-", to: &value)
+        append(user, width: 7, to: &value)
+        if self.key == .user { key += value[userStart...] }
         append("\",\"ts\":", to: &value)
         append(Int(time), width: 1, to: &value)
         let kind = random.below(100)
         append(",\"event_type\":\"", to: &value)
         append(kind < 70 ? "view" : kind < 92 ? "click" : kind < 97 ? "add_to_cart" : "purchase", to: &value)
-        append("\",\"url\":\"/shop/category-", to: &value)
+        append("\",\"url\":\"", to: &value)
+        let pageStart = value.count
+        append("/shop/category-", to: &value)
         append(random.below(40), width: 1, to: &value)
         append("/item-", to: &value)
         append(random.below(5_000), width: 1, to: &value)
+        if self.key == .page { key += value[pageStart...] }
         append("\",\"amount\":", to: &value)
         if kind >= 97 {
             append(1 + random.below(400), width: 1, to: &value)

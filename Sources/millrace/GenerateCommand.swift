@@ -10,6 +10,8 @@ struct GenerateCommand {
     private let users: Int
     private let span: Int
     private let start: Int?
+    private let key: Clickstream.Key
+    private let hotPercent: Int
 
     init(_ arguments: inout Arguments) throws(UsageError) {
         guard let events = try arguments.number("--events", in: 1...1_000_000_000_000) else { throw UsageError("generate needs --events N") }
@@ -19,13 +21,18 @@ struct GenerateCommand {
         users = try arguments.number("--users", in: 1...100_000_000) ?? 200_000
         span = try arguments.duration("--span") ?? 7_200_000
         start = try arguments.number("--start", in: 0...(1 << 50))
+        let name = try arguments.value("--key") ?? Clickstream.Key.user.rawValue
+        guard let key = Clickstream.Key(rawValue: name) else { throw UsageError("--key is user or page, not `\(name)`") }
+        self.key = key
+        hotPercent = try arguments.number("--hot", in: 0...100) ?? 0
         brokers = try arguments.brokers()
         topic = try arguments.operand("topic")
     }
 
     func run() -> ExitCode {
         let start = Int64(start ?? Int(Date().timeIntervalSince1970 * 1_000) - span)
-        var stream = Clickstream(seed: UInt64(seed), events: events, users: users, start: start, span: Int64(span))
+        var stream = Clickstream(
+            seed: UInt64(seed), events: events, users: users, start: start, span: Int64(span), key: key, hotPercent: hotPercent)
         var progress = Progress("generated")
         do {
             var session = try ProducingSession(brokers: brokers, topic: topic)

@@ -26,9 +26,11 @@ enum Program {
                millrace log user NAME
                millrace check JOB.yaml...
                millrace backfill JOB.yaml --from T --to T --run-id ID [--rate N] [--dry-run] [--config FILE] [--log text|json]
-               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--brokers H:P | --config FILE] TOPIC
+               millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--key user|page] [--hot PERCENT]
+                                 [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
                millrace bench [--client lean|librdkafka] [--brokers H:P | --config FILE] log produce|consume|latency|transactions
+               millrace bench [--rate R] [--seconds S] [--brokers H:P | --config FILE] --topic TOPIC --output TOPIC job latency
                millrace version
 
         run       runs jobs, and the log if the daemon file has one; --until-end works up to the end offsets found at the
@@ -50,9 +52,9 @@ enum Program {
                   directories of its own, which appear when all is done. The same ID again goes on where it stopped, and gives the
                   same files. T is a time as 2026-01-31T00:00:00Z or milliseconds since 1970; --rate is a limit in records a second;
                   --dry-run says what would be read and written, and changes nothing
-        generate  puts a synthetic clickstream on a topic
+        generate  puts a synthetic clickstream on a topic; --key says what its records are keyed by, --hot how many of them are one user's
         produce   puts the lines of a file on a topic
-        bench     measures one client of a log that runs; scripts/bench.sh does the whole of it
+        bench     measures one client of a log that runs, or what a job that runs takes; scripts/bench.sh does the whole of it
 
         generate and produce write to --brokers, else to the log of the daemon file (config/millrace.yaml), else to 127.0.0.1:9092.
 

@@ -56,6 +56,27 @@ import Testing
         for (key, hash) in murmur2 { #expect(found[key] == (hash & 0x7fff_ffff) % 10, "\(key)") }
     }
 
+    @Test func aQueueThatWasFullIsFilledAgainBeforeItIsEmpty() throws {
+        cluster.createTopic("t", partitions: 1)
+        let producer = try cluster.producer(["compression.type": "none"])
+        let value = String(repeating: "v", count: 1_000)
+        try producer.produce("t", 0, (0..<4_000).map { ("\($0)", value) })
+        try producer.flush(timeout: patience)
+        let consumer = try cluster.consumer(properties: ["queued.max.messages.kbytes": "128", "fetch.message.max.bytes": "65536"])
+        let queue = try consumer.makeWorkerQueue()
+        try consumer.begin(TopicPartition("t", 0), at: .earliest, on: queue)
+        _ = try queue.records(1, max: 10)
+        // A queue of about 130 records. Left alone, librdkafka before 2.2 looks once a second whether there is room in it.
+        var (read, timesEmpty) = (0, 0)
+        let deadline = ContinuousClock.now + patience
+        while read < 3_000, ContinuousClock.now < deadline {
+            let count = queue.consume(max: 10, timeout: .milliseconds(500)).count
+            read += count
+            if count == 0 { timesEmpty += 1 }
+        }
+        #expect(read >= 3_000 && timesEmpty <= 3, "\(read) records read, nothing for half a second \(timesEmpty) times")
+    }
+
     @Test func aFullQueueHoldsTheProducerUpAndKeepsTheOrder() throws {
         cluster.createTopic("t", partitions: 3)
         let producer = try Producer(

@@ -144,6 +144,10 @@ int millrace_curl_status(void *_Nonnull handle);
 /// there is no such call.
 void millrace_start_writeback(int descriptor);
 
+/// Whether writes to the file go around the page cache from now on (O_DIRECT): addresses, lengths and places have to be whole
+/// pages then. -1 where the file system has no such thing.
+int millrace_set_direct(int descriptor, int is_direct);
+
 /// Waits until a socket has something to read (1), the time is over (0), or the wait is interrupted (-1).
 int millrace_wait_readable(int descriptor, int64_t nanoseconds);
 

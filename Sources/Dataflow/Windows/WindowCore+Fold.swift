@@ -259,9 +259,24 @@ extension WindowCore {
     }
 
     private mutating func foldDistinct(_ slot: AggregateSlot, _ run: FoldRun, _ batch: Batch) {
+        guard slot.storage == .string else {
+            let column = batch.columns[slot.argument]
+            return insertDistinct(slot, run) { Self.valueHash(column, $0, slot.storage) }
+        }
+        batch.columns[slot.argument].views.withUnsafeBufferPointer { views in
+            batch.columns[slot.argument].bytes.withUnsafeBytes { bytes in
+                insertDistinct(slot, run) { hash128(Self.slice(bytes, views[$0])) }
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func insertDistinct(_ slot: AggregateSlot, _ run: FoldRun, _ hash: (Int) -> Hash128) {
+        let ahead = 12
+        for position in 0..<min(ahead, run.count) { DistinctSet(run.records[position].payload + slot.offset).prefetch() }
         for position in 0..<run.count {
-            let hash = Self.valueHash(batch.columns[slot.argument], Int(run.rows[position]), slot.storage)
-            DistinctSet(run.records[position].payload + slot.offset).insert(hash, &table.pieces)
+            if position + ahead < run.count { DistinctSet(run.records[position + ahead].payload + slot.offset).prefetch() }
+            DistinctSet(run.records[position].payload + slot.offset).insert(hash(Int(run.rows[position])), &table.pieces)
         }
     }
 

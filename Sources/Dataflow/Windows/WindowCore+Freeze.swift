@@ -15,6 +15,10 @@ extension WindowCore {
         }
         table.freeze(
             epoch: epoch,
+            prefetch: { record in
+                for index in layout.distincts { layout.distinct(record, index).prefetchUnpersisted() }
+                for index in layout.strings { layout.string(record, index).prefetch() }
+            },
             put: { head in
                 let bytes = WindowCodec.valueBytes(head, lookup, layout)
                 changes.put(windows, keyCount: Int(head.pointee.keyLength) + suffix, valueCount: bytes) { key, value in

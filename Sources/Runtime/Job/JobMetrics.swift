@@ -11,6 +11,11 @@ package struct JobMetrics: Sendable {
     let deltaBytes: Counter
     let recoveryDuration: Histogram
     let latency: Histogram
+    /// Of the job's thread: making deltas, storing them, Parquet files, the transaction.
+    let delta: Counter
+    let storage: Counter
+    let files: Counter
+    let transaction: Counter
 
     package init(_ registry: MetricsRegistry, job: String) {
         self.registry = registry
@@ -26,6 +31,10 @@ package struct JobMetrics: Sendable {
         latency = registry.histogram(
             "millrace_end_to_end_latency_seconds",
             help: "From a record's Kafka timestamp to the commit of its epoch, the oldest record of each batch standing for the batch.", labels)
+        delta = registry.stage("delta", job: job)
+        storage = registry.stage("storage", job: job)
+        files = registry.stage("files", job: job)
+        transaction = registry.stage("transaction", job: job)
     }
 
     /// Enters what an epoch did with the records of one task.

@@ -90,7 +90,7 @@ extension JobSession {
 
     /// Deltas and files, durable under names that nobody reads before the commit. What is done already is not done again.
     private func prepare(_ epoch: Int) -> CommitMachine.Event {
-        let preparation = EpochPreparation(job: plan.name, files: files, storage: settings.storage)
+        let preparation = EpochPreparation(job: plan.name, files: files, storage: settings.storage, metrics: context.metrics, buffers: buffers)
         let todo = machine.tasks.keys.sorted().compactMap { id -> EpochPreparation.Part? in
             guard let task = frozen[id], !task.isStored, let owner = owned[id] else { return nil }
             return EpochPreparation.Part(
@@ -120,6 +120,8 @@ extension JobSession {
     private func commit(_ epoch: Int) throws(RuntimeFailure) -> CommitMachine.Event {
         let tasks = machine.tasks.keys.sorted().compactMap { frozen[$0] }
         let began = clock.now()
+        var processor = ProcessorClock()
+        defer { processor.lap(context.metrics.transaction) }
         do {
             try producer.begin()
             for task in tasks {

@@ -50,6 +50,7 @@ package final class JobSession {
     var owned: [TaskID: Owned] = [:]
     /// Homes of tasks that went while they were being flushed.
     var leaving: [TaskID: Home] = [:]
+    let buffers = SpareBuffers()
     /// What the epoch under way has to commit.
     var frozen: [TaskID: PreparedTask] = [:]
     var epochStart: ContinuousClock.Instant

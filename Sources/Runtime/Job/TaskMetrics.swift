@@ -9,20 +9,38 @@ struct TaskMetrics: Sendable {
     fileprivate let window: Counter
     fileprivate let operators: Counter
     fileprivate let freeze: Counter
+    let freezeDuration: Histogram
 
     init(_ registry: MetricsRegistry, job: String, topic: String, partition: Int32) {
         let labels: MetricLabels = ["job": job, "topic": topic, "partition": "\(partition)"]
         stateBytes = registry.gauge("millrace_state_bytes", help: "Bytes of a task's state in memory.", labels)
         stateKeys = registry.gauge("millrace_state_keys", help: "Keys of a task's state in memory.", labels)
-        func stage(_ name: String) -> Counter {
-            registry.counter(
-                "millrace_stage_cpu_nanoseconds_total", help: "Processor time of the workers by stage.", ["job": job, "stage": name])
-        }
+        freezeDuration = registry.histogram(
+            "millrace_freeze_duration_seconds", help: "How long a worker stood still to take one task's part of an epoch.", ["job": job])
+        func stage(_ name: String) -> Counter { registry.stage(name, job: job) }
         decode = stage("decode")
         dedupe = stage("dedupe")
         window = stage("window")
         operators = stage("other_operators")
         freeze = stage("freeze")
+    }
+}
+
+extension MetricsRegistry {
+    /// Nanoseconds that a job's threads spent on one stage of its work.
+    func stage(_ name: String, job: String) -> Counter {
+        counter("millrace_stage_cpu_nanoseconds_total", help: "Processor time of a job's threads by stage.", ["job": job, "stage": name])
+    }
+}
+
+/// Adds the processor time of the thread that made it to counters: what has passed since the last lap.
+struct ProcessorClock {
+    private var last = threadProcessorTime()
+
+    mutating func lap(_ counter: Counter) {
+        let now = threadProcessorTime()
+        counter.add(now - last)
+        last = now
     }
 }
 
@@ -38,7 +56,7 @@ struct StageClock {
     }
 
     private let metrics: TaskMetrics
-    private var last = threadProcessorTime()
+    private var clock = ProcessorClock()
 
     init(_ metrics: TaskMetrics) {
         self.metrics = metrics
@@ -46,7 +64,6 @@ struct StageClock {
 
     /// What has passed since the last lap was spent in `stage`.
     mutating func lap(_ stage: Stage) {
-        let now = threadProcessorTime()
         let counter =
             switch stage {
             case .decode: metrics.decode
@@ -55,7 +72,6 @@ struct StageClock {
             case .operators: metrics.operators
             case .freeze: metrics.freeze
             }
-        counter.add(now - last)
-        last = now
+        clock.lap(counter)
     }
 }

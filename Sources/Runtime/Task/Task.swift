@@ -119,7 +119,12 @@ final class Task {
     }
 
     private func decode(_ decoder: JSONDecoder, _ run: MessageRun, _ messages: borrowing MessageBatch) {
+        // Taken out of the object: in loops over records they are plain variables.
+        var payloads = self.payloads
+        self.payloads = []
+        defer { self.payloads = payloads }
         payloads.removeAll(keepingCapacity: true)
+        payloads.reserveCapacity(run.indexes.count)
         for index in run.indexes {
             // Kafka's null value is a payload without a base address.
             payloads.append(messages[index].payload ?? UnsafeRawBufferPointer(start: nil, count: 0))
@@ -137,52 +142,62 @@ final class Task {
     private func checkKeysAndTimes(_ run: MessageRun, _ messages: borrowing MessageBatch) {
         let column = source.eventTime.column
         batch.eventTimes = batch.columns[column].integers
-        batch.watermarks.removeAll(keepingCapacity: true)
-        batch.watermarks.reserveCapacity(batch.rowCount)
-        let aheadMax = source.eventTime.maxAhead
         let bound = source.eventTime.outOfOrderness
+        let maxAhead = source.eventTime.maxAhead
         let needsKey = source.key != nil
-        var kept = 0
-        var row = 0
+        let rowCount = batch.rowCount
+        // Taken out of the object: in the loop they are plain variables.
+        let times = batch.eventTimes
+        var watermarks = batch.watermarks
+        batch.watermarks = []
+        watermarks.removeAll(keepingCapacity: true)
+        watermarks.reserveCapacity(rowCount)
+        var selection = batch.selection
+        batch.selection = []
         var watermark = watermark
-        for position in batch.selection.indices {
-            let selected = batch.selection[position]
-            while row < Int(selected) {
-                batch.watermarks.append(watermark)
-                row += 1
-            }
-            row += 1
-            let message = messages[run.indexes.lowerBound + Int(selected)]
-            let time = batch.eventTimes[Int(selected)]
+        var kept = 0
+        var rows = selection.mutableSpan
+        for position in rows.indices {
+            let row = Int(rows[position])
+            while watermarks.count < row { watermarks.append(watermark) }
+            let message = messages[run.indexes.lowerBound + row]
+            let time = times[row]
             let written = message.timestampMilliseconds
-            if needsKey, message.key == nil {
-                let name = source.key.map { source.fields[$0].name } ?? ""
-                putAside(
-                    Int(selected), .missingField,
-                    "the record has no Kafka key; the source is partitioned by `\(name)`, so that it may be in the wrong partition", run,
-                    messages)
-            } else if !EventTimeRange.valid.contains(time) {
-                putAside(
-                    Int(selected), .badType, "field `\(source.fields[column].name)`: \(time) us is no usable time (36,000 years around 1970)",
-                    run, messages)
-            } else if written >= 0, written < 1 << 50, time - aheadMax > written * 1_000 {
-                putAside(
-                    Int(selected), .future,
-                    "event time \(time) us is \((time - written * 1_000) / 1_000_000) s ahead of the record's Kafka timestamp; at most "
-                        + "\(aheadMax / 1_000_000) s (max_ahead) are taken", run, messages)
+            if (needsKey && message.key == nil) || !EventTimeRange.valid.contains(time)
+                || (written >= 0 && written < 1 << 50 && time - maxAhead > written * 1_000)
+            {
+                putAside(unusable: row, time, written, run, messages)
             } else {
                 watermark = max(watermark, time - bound)
-                batch.selection[kept] = selected
+                rows[kept] = Int32(row)
                 kept += 1
             }
-            batch.watermarks.append(watermark)
+            watermarks.append(watermark)
         }
-        while row < batch.rowCount {
-            batch.watermarks.append(watermark)
-            row += 1
-        }
-        batch.selection.removeLast(batch.selection.count - kept)
+        while watermarks.count < rowCount { watermarks.append(watermark) }
+        selection.removeLast(selection.count - kept)
+        batch.selection = selection
+        batch.watermarks = watermarks
         self.watermark = watermark
+    }
+
+    /// A record without a key where one is needed, or with an event time that cannot be.
+    private func putAside(unusable row: Int, _ time: Int64, _ written: Int64, _ run: MessageRun, _ messages: borrowing MessageBatch) {
+        if source.key != nil, messages[run.indexes.lowerBound + row].key == nil {
+            let name = source.key.map { source.fields[$0].name } ?? ""
+            putAside(
+                row, .missingField,
+                "the record has no Kafka key; the source is partitioned by `\(name)`, so that it may be in the wrong partition", run, messages)
+        } else if !EventTimeRange.valid.contains(time) {
+            putAside(
+                row, .badType,
+                "field `\(source.fields[source.eventTime.column].name)`: \(time) us is no usable time (36,000 years around 1970)", run, messages)
+        } else {
+            putAside(
+                row, .future,
+                "event time \(time) us is \((time - written * 1_000) / 1_000_000) s ahead of the record's Kafka timestamp; at most "
+                    + "\(source.eventTime.maxAhead / 1_000_000) s (max_ahead) are taken", run, messages)
+        }
     }
 
     /// Enters into the ledger what the operators said of each row. A row that nobody spoke of shows as an imbalance.
@@ -310,6 +325,7 @@ final class Task {
         ages = []
         hasChanged = false
         clock.lap(.freeze)
+        metrics.freezeDuration.observe((self.clock.now() - now).seconds)
         return frozen
     }
 

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// The changes of a task's state in one epoch, in the order in which they were made: an append-only buffer.
 ///
@@ -13,12 +14,21 @@ package struct ChangeSet: Sendable {
     @usableFromInline package private(set) var count: Int
     /// Of all entries as encoded, bytes.
     @usableFromInline package private(set) var byteCount: Int
+    /// Where the entries are cut into the blocks of a delta file: bytes and entries up to the end of each but the last.
+    @usableFromInline private(set) var cuts: [Cut]
 
-    @inlinable
+    @usableFromInline
+    struct Cut: Sendable {
+        var byteCount: Int
+        var count: Int
+    }
+
+    @usableFromInline
     package init() {
         storage = nil
         count = 0
         byteCount = 0
+        cuts = []
     }
 
     @inlinable package var isEmpty: Bool { count == 0 }
@@ -32,6 +42,7 @@ package struct ChangeSet: Sendable {
     package mutating func removeAll() {
         count = 0
         byteCount = 0
+        cuts.removeAll(keepingCapacity: true)
         if !isKnownUniquelyReferenced(&storage) { storage = nil }
     }
 
@@ -82,8 +93,12 @@ package struct ChangeSet: Sendable {
         guard let from = other.storage, other.byteCount > 0 else { return }
         let to = room(other.byteCount)
         to.copyMemory(from: from.bytes, byteCount: other.byteCount)
-        byteCount += other.byteCount
-        count += other.count
+        var reader = ChangeReader(UnsafeRawBufferPointer(start: to, count: other.byteCount))
+        var start = 0
+        while reader.next() != nil {
+            note(reader.position - start)
+            start = reader.position
+        }
     }
 
     /// Every entry, in the order in which they were appended.
@@ -135,6 +150,7 @@ package struct ChangeSet: Sendable {
     mutating func note(_ bytes: Int) {
         byteCount += bytes
         count += 1
+        if byteCount - (cuts.last?.byteCount ?? 0) >= DeltaFile.blockTarget { cuts.append(Cut(byteCount: byteCount, count: count)) }
     }
 
     /// - Returns: where the next entry goes, with room for `more` bytes.
@@ -168,9 +184,9 @@ package struct ChangeSet: Sendable {
         @usableFromInline var bytes: UnsafeMutableRawPointer
         @usableFromInline var capacity: Int
 
+        /// At least `capacity` bytes.
         init(capacity: Int) {
-            self.capacity = capacity
-            self.bytes = UnsafeMutableRawPointer(allocatedBy: capacity)
+            (self.bytes, self.capacity) = SpareMemory.take(capacity)
         }
 
         func grow(to capacity: Int) {
@@ -180,13 +196,43 @@ package struct ChangeSet: Sendable {
             self.capacity = capacity
         }
 
-        deinit { free(bytes) }
+        deinit { SpareMemory.give(bytes, capacity) }
     }
 }
 
-extension UnsafeMutableRawPointer {
-    fileprivate init(allocatedBy capacity: Int) {
+/// Blocks of memory of change sets that are gone, for those to come: an epoch's are about as large as those of the one before, and
+/// memory that is new from the system costs more than what is done with it.
+private enum SpareMemory {
+    // Unchecked: a block belongs to nobody while it is here.
+    private struct Block: @unchecked Sendable {
+        let bytes: UnsafeMutableRawPointer
+        let capacity: Int
+    }
+
+    private static let blocks = Mutex<[Block]>([])
+    private static let blockMin = 64 << 10
+    private static let bytesMax = 128 << 20
+
+    /// The largest spare block, or a new one.
+    static func take(_ capacity: Int) -> (UnsafeMutableRawPointer, Int) {
+        let spare = blocks.withLock { blocks in
+            blocks.indices.max { blocks[$0].capacity < blocks[$1].capacity }.map { blocks.remove(at: $0) }
+        }
+        if let spare {
+            if spare.capacity >= capacity { return (spare.bytes, spare.capacity) }
+            free(spare.bytes)
+        }
         guard let bytes = malloc(capacity) else { preconditionFailure("out of memory: \(capacity) bytes for changes") }
-        self = bytes
+        return (bytes, capacity)
+    }
+
+    static func give(_ bytes: UnsafeMutableRawPointer, _ capacity: Int) {
+        let block = Block(bytes: bytes, capacity: capacity)
+        let isKept = blocks.withLock { blocks in
+            guard capacity >= blockMin, blocks.reduce(capacity, { $0 + $1.capacity }) <= bytesMax else { return false }
+            blocks.append(block)
+            return true
+        }
+        if !isKept { free(bytes) }
     }
 }

@@ -93,29 +93,35 @@ package struct DeltaFile: Sendable {
 
     /// - Parameter level: of zstd; negative ones are faster and larger.
     package static func encode(_ header: DeltaHeader, _ changes: ChangeSet, level: Int32 = 1) -> [UInt8] {
+        var bytes: [UInt8] = []
+        encode(header, changes, level: level, into: &bytes)
+        return bytes
+    }
+
+    /// The same into `bytes`, whose content is replaced and whose memory is used again.
+    package static func encode(_ header: DeltaHeader, _ changes: ChangeSet, level: Int32, into bytes: inout [UInt8]) {
         let headerBytes = DeltaHeaderCodec.encode(header)
         var file = ByteWriter()
+        swap(&file.bytes, &bytes)
+        defer { swap(&file.bytes, &bytes) }
+        file.bytes.removeAll(keepingCapacity: true)
         file.bytes.reserveCapacity(preambleLength + headerBytes.count + changes.byteCount / 2 + 64)
         file.bytes.append(contentsOf: repeatElement(0, count: preambleLength))
         file.bytes.append(contentsOf: headerBytes)
         var blockCount: UInt32 = 0
         let compressor = Compressor(level: level)
         changes.withBytes { all in
-            var reader = ChangeReader(all)
-            var start = 0
-            var count: UInt32 = 0
-            while reader.next() != nil {
-                count += 1
-                guard reader.position - start >= blockTarget || reader.position == all.count else { continue }
-                let block = UnsafeRawBufferPointer(rebasing: all[start..<reader.position])
+            var start = ChangeSet.Cut(byteCount: 0, count: 0)
+            let end = ChangeSet.Cut(byteCount: changes.byteCount, count: changes.count)
+            for cut in changes.cuts + [end] where cut.byteCount > start.byteCount {
+                let block = UnsafeRawBufferPointer(rebasing: all[start.byteCount..<cut.byteCount])
                 let compressed = compressor.compress(block)
                 file.integer(UInt32(block.count))
                 file.integer(UInt32(compressed.count))
-                file.integer(count)
+                file.integer(UInt32(cut.count - start.count))
                 file.bytes.append(contentsOf: compressed)
                 blockCount += 1
-                start = reader.position
-                count = 0
+                start = cut
             }
         }
         var preamble = ByteWriter()
@@ -127,7 +133,6 @@ package struct DeltaFile: Sendable {
         preamble.integer(crc32c(preamble.bytes[...]))
         file.bytes.replaceSubrange(0..<preambleLength, with: preamble.bytes)
         file.integer(crc32c(file.bytes[...]))
-        return file.bytes
     }
 
     private static func layout(of bytes: [UInt8], name: String) throws(StateError) -> (header: DeltaHeader, blocks: [Block]) {

@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 
 /// The system calls that storage needs, with typed errors. All paths are the caller's business.
@@ -7,16 +8,48 @@ enum Files {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("create", path) }
         defer { Glibc.close(descriptor) }
+        let written = bytes.count >= directMin ? try writePages(descriptor, path, bytes) : 0
+        try write(descriptor, path, UnsafeRawBufferPointer(rebasing: bytes[written...]))
+        guard fsync(descriptor) == 0 else { throw failure("fsync", path) }
+    }
+
+    private static func write(_ descriptor: Int32, _ path: String, _ bytes: UnsafeRawBufferPointer) throws(StateError) {
         var written = 0
         while written < bytes.count {
             let count = Glibc.write(descriptor, bytes.baseAddress.unsafelyUnwrapped + written, bytes.count - written)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw failure("write", path)
-            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw failure("write", path) }
             written += count
         }
-        guard fsync(descriptor) == 0 else { throw failure("fsync", path) }
+    }
+
+    /// Files of this size and more go to the disk around the page cache. Nobody may ever read them; taking new pages for each costs
+    /// more than all else that is done to their bytes, and the page cache has better use for the memory.
+    private static let directMin = 256 << 10
+    private static let pageBytes = 4_096
+    private static let pieceBytes = 1 << 20
+
+    /// Writes the whole pages of `bytes` around the page cache, where the file system can do that.
+    /// - Returns: how many bytes it has written; the rest is to be written the usual way.
+    private static func writePages(_ descriptor: Int32, _ path: String, _ bytes: UnsafeRawBufferPointer) throws(StateError) -> Int {
+        guard millrace_set_direct(descriptor, 1) == 0 else { return 0 }
+        defer { _ = millrace_set_direct(descriptor, 0) }
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceBytes, alignment: pageBytes)
+        defer { piece.deallocate() }
+        let end = bytes.count / pageBytes * pageBytes
+        var written = 0
+        while written < end {
+            let size = min(pieceBytes, end - written)
+            piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[written..<written + size]))
+            let count = Glibc.write(descriptor, piece.baseAddress, size)
+            if count < 0 && errno == EINTR { continue }
+            // Devices with larger blocks refuse pages, and what was not written as a whole does not end at one: the usual way has no such cares.
+            if count < 0 && errno == EINVAL { return written }
+            guard count >= 0 else { throw failure("write", path) }
+            written += count
+            if count % pageBytes != 0 { return written }
+        }
+        return written
     }
 
     /// - Returns: nil when there is no such file.

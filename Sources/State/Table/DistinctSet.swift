@@ -1,4 +1,5 @@
 import Batch
+import CShims
 
 /// A set of 128-bit hashes that hangs from 16 bytes of a record's payload: 16 zero bytes are the empty set.
 ///
@@ -60,6 +61,23 @@ package struct DistinctSet {
     package var elements: UnsafeBufferPointer<Hash128> {
         guard let piece else { return UnsafeBufferPointer(start: nil, count: 0) }
         return UnsafeBufferPointer(start: elements(piece), count: count)
+    }
+
+    /// Brings closer what an insertion looks at first.
+    @inline(__always)
+    package func prefetch() {
+        guard let piece else { return }
+        millrace_prefetch(piece)
+        let lines = min(count, Self.linearMax) / 4
+        for line in 0..<lines { millrace_prefetch(piece + 64 * (line + 1)) }
+    }
+
+    /// Brings closer what a freeze is going to take out.
+    @inline(__always)
+    package func prefetchUnpersisted() {
+        guard let piece, count > persisted else { return }
+        let first = persisted / Self.chunkElements * Self.chunkElements
+        for line in 0...min(count - first, Self.linearMax) / 4 { millrace_prefetch(piece + Self.headerBytes + first * 16 + 64 * line) }
     }
 
     /// - Returns: whether it is new.

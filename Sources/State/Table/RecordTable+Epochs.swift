@@ -3,17 +3,22 @@ import CShims
 // What leaves the table at the end of an epoch, and what the home makes of it.
 extension RecordTable {
     /// Gives every key that changed since the last freeze to `put` (its first record; the chain hangs from it) and every
-    /// key that is gone and was taken out before to `delete`, then counts them as changed in `epoch`.
+    /// key that is gone and was taken out before to `delete`, then counts them as changed in `epoch`. `prefetch` is given most records
+    /// somewhat earlier: to bring closer what their payloads point to.
     package mutating func freeze(
-        epoch: Int, put: (Record) -> Void,
+        epoch: Int, prefetch: (Record) -> Void = { _ in }, put: (Record) -> Void,
         delete: (_ key: UnsafeRawBufferPointer, _ start: Int64) -> Void
     ) {
         let stamp = epochs.stamp(epoch)
         for position in 0..<dirty.count {
-            if position + 12 < dirty.count {
-                let ahead = UnsafeRawPointer(record(dirty[position + 12]))
+            if position + 24 < dirty.count {
+                let ahead = record(dirty[position + 24])
                 millrace_prefetch(ahead)
-                millrace_prefetch(ahead + 64)
+                lookup.prefetchPayload(ahead)
+            }
+            if position + 12 < dirty.count {
+                let ahead = record(dirty[position + 12])
+                if ahead.pointee.flags & RecordHeader.isAlive != 0 { prefetch(ahead) }
             }
             let record = record(dirty[position])
             let wanted = RecordHeader.isAlive | RecordHeader.isDirty

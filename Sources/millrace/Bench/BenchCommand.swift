@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 
-/// `millrace bench log TASK`: one measured client of a log that runs in another process. Prints its figures as one JSON object;
-/// scripts/bench.sh starts the log, repeats the tasks and makes a table of them.
+/// `millrace bench log TASK`: one measured client of a log that runs in another process; `millrace bench job latency`: of a job.
+/// Prints its figures as one JSON object; scripts/bench.sh starts log and job, repeats the tasks and makes a table of them.
 struct BenchCommand {
     /// Which client does the work.
     private enum Client: String {
@@ -12,11 +12,13 @@ struct BenchCommand {
         case librdkafka
     }
 
+    private let subject: String
     private let task: String
     private let client: Client
     private let load: BenchLoad
+    private let output: String
 
-    private static let tasks = ["produce", "consume", "latency", "transactions"]
+    private static let tasks = ["log": ["produce", "consume", "latency", "transactions"], "job": ["latency"]]
 
     init(_ arguments: inout Arguments) throws(UsageError) {
         let name = try arguments.value("--client") ?? Client.lean.rawValue
@@ -27,11 +29,14 @@ struct BenchCommand {
         let seconds = try arguments.number("--seconds", in: 1...3_600) ?? 10
         let batch = try arguments.number("--batch", in: 1...4_000) ?? 1_000
         let topic = try arguments.value("--topic") ?? "bench"
+        output = try arguments.value("--output") ?? "unsold"
         let brokers = try arguments.brokers().brokers
         let operands = try arguments.operands()
-        guard operands.count == 2, operands[0] == "log", Self.tasks.contains(operands[1]) else {
-            throw UsageError("bench takes `log` and one of \(Self.tasks.joined(separator: ", "))")
+        guard operands.count == 2, Self.tasks[operands[0]]?.contains(operands[1]) == true else {
+            let all = Self.tasks.sorted { $0.key > $1.key }.map { "`\($0.key)` and one of \($0.value.joined(separator: ", "))" }
+            throw UsageError("bench takes \(all.joined(separator: ", or "))")
         }
+        subject = operands[0]
         task = operands[1]
         load = BenchLoad(brokers: brokers, topic: topic, records: records, batch: batch, rate: rate, seconds: seconds)
     }
@@ -40,6 +45,7 @@ struct BenchCommand {
         do {
             var figures: BenchFigures
             switch (task, client) {
+            case _ where subject == "job": figures = try JobClient(load, output: output).latency()
             case ("produce", .lean): figures = try LeanClient(load).produce()
             case ("produce", .librdkafka): figures = try LibrdkafkaClient(load).produce()
             case ("consume", .lean): figures = try LeanClient(load).consume()

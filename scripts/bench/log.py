@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from bench import BINARY, TICK, free_port, machine
+from processes import BINARY, TICK, free_port, machine
 
 CLIENTS = ("lean", "librdkafka")
 
@@ -182,7 +182,7 @@ def report(runs, options, name):
         row(f"memory, peak, {client}, MiB", runs, lambda r: r[f"load_bytes {client}"], "{:.0f}", 1 / 2**20)
 
 
-def main():
+def main(arguments):
     parser = argparse.ArgumentParser(prog="bench.sh log")
     parser.add_argument("--records", type=int, default=4_000_000)
     parser.add_argument("--rate", type=int, default=50_000, help="of the latency test, records a second")
@@ -190,7 +190,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--directory", help="where the log's files go: the disk that is measured")
     parser.add_argument("--json")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     parent = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-", dir=options.directory))
     try:
         runs = []
@@ -206,6 +206,3 @@ def main():
     finally:
         shutil.rmtree(parent, ignore_errors=True)
 
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,86 @@
+import Batch
+import Formats
+
+/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators".
+struct SplitMix64 {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+}
+
+/// Events like those of `millrace generate`, as text and as columns.
+struct Clicks {
+    static let decoder = JSONDecoder(fields: [
+        DecodedField("event_id", .string), DecodedField("user_id", .string), DecodedField("ts", .timestamp, timestampForm: .milliseconds),
+        DecodedField("event_type", .string), DecodedField("url", .string),
+        DecodedField("amount", .decimal(precision: 12, scale: 2), isNullable: true),
+    ])
+    static let users = 20_000
+
+    private var random: SplitMix64
+    private var time: Int64 = 1_767_225_600_000
+
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+
+    /// Half a second of event time a hundred events.
+    mutating func next() -> String {
+        time += 5
+        let kind = random.below(100)
+        let id = String(random.next(), radix: 16)
+        let padded = String(repeating: "0", count: 16 - id.count) + id
+        return """
+            {"event_id":"\(padded)\(padded)","user_id":"user-\(1_000_000 + random.below(Self.users))","ts":\(time - Int64(random.below(20_000))),\
+            "event_type":"\(kind < 70 ? "view" : kind < 97 ? "click" : "purchase")","url":"/shop/category-\(random.below(40))/item-\(random.below(5_000))",\
+            "amount":\(kind >= 97 ? "\(random.below(400)).\(10 + random.below(90))" : "null"),"device":{"os":"android","browser":"firefox"},\
+            "referrer":"/campaign/\(random.below(1_000))"}
+            """
+    }
+
+    /// A batch of the next `count` events, with watermarks 60 s behind the latest.
+    mutating func batch(_ count: Int) -> Batch {
+        let texts = Texts((0..<count).map { _ in next() })
+        var batch = Batch(schema: Self.decoder.schema)
+        var failures: [DecodeFailure] = []
+        texts.payloads.withUnsafeBufferPointer { Self.decoder.decode($0, into: &batch, failures: &failures) }
+        precondition(failures.isEmpty, "these events decode")
+        batch.eventTimes = batch.columns[2].integers
+        var watermark = Int64.min
+        batch.watermarks = batch.eventTimes.map { time in
+            watermark = max(watermark, time - 60_000_000)
+            return watermark
+        }
+        withExtendedLifetime(texts) {}
+        return batch
+    }
+}
+
+/// Texts one after the other in memory, as a client hands them over.
+final class Texts {
+    let payloads: [UnsafeRawBufferPointer]
+    private let bytes: UnsafeMutableRawBufferPointer
+
+    init(_ texts: [String]) {
+        bytes = .allocate(byteCount: texts.reduce(64) { $0 + $1.utf8.count }, alignment: 64)
+        var payloads: [UnsafeRawBufferPointer] = []
+        var start = 0
+        for text in texts {
+            let place = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + text.utf8.count])
+            place.copyBytes(from: text.utf8)
+            payloads.append(UnsafeRawBufferPointer(place))
+            start += place.count
+        }
+        self.payloads = payloads
+    }
+
+    deinit { bytes.deallocate() }
+}

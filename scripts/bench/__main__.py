@@ -1,0 +1,55 @@
+"""`python3 scripts/bench WHAT`: see bench.sh."""
+import argparse
+import json
+import pathlib
+import sys
+
+import drain
+import latency
+import log
+from jobs import JOBS
+from processes import machine
+
+
+def measure_jobs(arguments):
+    parser = argparse.ArgumentParser(prog="bench.sh")
+    parser.add_argument("job", nargs="*", default=["sessions"], choices=JOBS)
+    parser.add_argument("--events", type=int, help="instead of the job's own number")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--directory", help="where the files go: the disk that is measured")
+    parser.add_argument("--json")
+    options = parser.parse_args(arguments)
+    results = []
+    for name in options.job:
+        results.append(drain.measure(name, options, options.partitions, options.workers))
+        drain.report(results[-1], machine())
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({"machine": machine(), "jobs": results}, indent=1))
+
+
+def measure_latency(arguments):
+    parser = argparse.ArgumentParser(prog="bench.sh latency")
+    parser.add_argument("--rate", type=int, default=50_000, help="events a second")
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--interval", default="100ms", help="from commit to commit")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--directory", help="where the files go: the disk that is measured")
+    parser.add_argument("--json")
+    options = parser.parse_args(arguments)
+    result = latency.measure(options)
+    latency.report(result, machine())
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({"machine": machine(), "latency": result}, indent=1))
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["log"]:
+        log.main(arguments[1:])
+    elif arguments[:1] == ["latency"]:
+        measure_latency(arguments[1:])
+    else:
+        measure_jobs(arguments)

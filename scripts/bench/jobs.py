@@ -1,0 +1,40 @@
+"""What each benchmark of a job runs on."""
+import dataclasses
+import pathlib
+
+from processes import ROOT
+
+
+@dataclasses.dataclass
+class Job:
+    file: pathlib.Path
+    what: str
+    topic: str = "clicks"
+    events: int = 8_000_000
+    users: int = 200_000
+    span: str = "2h"
+    options: tuple = ()
+    memory: str = "512MiB"
+
+    def text(self, name):
+        """The job file under another name: a group of its own, so that it begins at the first record."""
+        lines = self.file.read_text().splitlines(keepends=True)
+        return "".join(f"job: {name}\n" if line.startswith("job:") else line for line in lines)
+
+    def fill(self, log, seed):
+        log.generate(
+            self.topic, "--events", self.events, "--seed", seed, "--users", self.users, "--span", self.span, *self.options)
+
+
+BENCH = ROOT / "config/bench"
+SESSIONS = ROOT / "config/jobs/clickstream-sessions.yaml"
+
+JOBS = {
+    "passthrough": Job(BENCH / "passthrough.yaml", "decode, filter, encode: 97% of the records go out again"),
+    "tumbling": Job(BENCH / "tumbling.yaml", "counts per page, every 5 minutes", topic="clicks-by-page", options=("--key", "page")),
+    "sessions": Job(SESSIONS, "the main job: dedupe and sessions of 200,000 users"),
+    "sessions-large": Job(
+        SESSIONS, "sessions of 5 million users in a third of the memory that they need", events=10_000_000, users=5_000_000, span="25m"),
+    "dedupe": Job(BENCH / "dedupe.yaml", "20 million ids", events=20_000_000, memory="1GiB"),
+    "hot": Job(SESSIONS, "the main job with half the events one user's", options=("--hot", "50")),
+}
