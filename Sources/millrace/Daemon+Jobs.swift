@@ -6,19 +6,6 @@ import State
 
 /// What commands that run jobs need besides.
 extension Daemon {
-    func openStorage() throws(StateError) -> any CheckpointStorage {
-        switch settings.checkpoint.storage {
-        case .directory(let path): return try DirectoryStorage(root: path)
-        case .s3(let bucket, let prefix):
-            let environment = S3Environment(ProcessInfo.processInfo.environment)
-            let s3 = settings.checkpoint.s3
-            let location = S3Location(
-                bucket: bucket, region: s3.region ?? environment.region ?? "us-east-1", endpoint: s3.endpoint ?? environment.endpoint,
-                usesPathStyle: s3.usesPathStyle)
-            return S3Storage(location, prefix: prefix, environment: environment)
-        }
-    }
-
     /// Where the job's topics are, in this process or outside.
     func access(to plan: JobPlan, _ server: LogServer?) -> (BrokerAccess, isEmbedded: Bool) {
         switch plan.kafka.brokers {

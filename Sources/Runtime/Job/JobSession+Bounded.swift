@@ -6,7 +6,11 @@ extension JobSession {
     /// The end offsets that the run works up to. What a shuffle carries ends where the tasks above it have come to theirs.
     func findEnds() throws(RuntimeFailure) {
         guard mode != .continuous, ends == nil else { return }
-        ends = try mode.replay.map { $0.ranges.mapValues(\.upperBound) } ?? ends(of: plan.sources.filter { $0.shuffle == nil })
+        if let replay = mode.replay {
+            ends = replay.ranges.mapValues(\.upperBound)
+        } else {
+            ends = try ends(of: plan.sources.filter { $0.shuffle == nil })
+        }
     }
 
     private func ends(of sources: [SourcePlan]) throws(RuntimeFailure) -> [TopicPartition: Int64] {

@@ -110,7 +110,6 @@ struct TaskRecovery: Sendable {
         try? FileManager.default.removeItem(atPath: context.localDirectory(id))
         let hasLeftovers = clean(id, source, upTo: 0, keeping: [])
         let position = try start(of: partition, source)
-        totals[id] = ReplayTotals()
         let registry = StateRegistry()
         let (pipeline, home, filled) = try build(id, source, registry)
         let task = Task(

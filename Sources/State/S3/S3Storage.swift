@@ -90,7 +90,7 @@ package final class S3Storage: CheckpointStorage {
         let from = try key(name)
         let to = try key(target)
         let files = try files(of: "\(from)/\(Self.list)")
-        _ = try inParallel(Set(files.map(\.hash)).sorted()) { hash throws(StateError) in
+        _ = try inParallel(Set(files.map(\.hash)).sorted(), width: Self.transfers) { hash throws(StateError) in
             try self.client.copy("\(Self.above(from))\(Self.tables)/\(hash)", to: "\(Self.above(to))\(Self.tables)/\(hash)")
         }
         try client.put(Array(StoredFile.text(of: files).utf8), as: "\(to)/\(Self.list)")
