@@ -154,6 +154,10 @@ private let reasons: [Reasons] = [
         window("w", from: "hits", by: "[user, url]"), window(from: "w", by: "url", size: "1d"),
         shuffles: ["t: `group_by` does not contain `user`, by which source `hits` is partitioned"]),
     Reasons(
+        "s: {from: hits, select: {user: user, n: user}}", window("w", from: "s", by: "user"),
+        "t: {from: w, group_by: n, window: {tumbling: {size: 1d}}, aggregate: {users: count()}}",
+        shuffles: ["t: `group_by` does not contain `user`, by which source `hits` is partitioned"]),
+    Reasons(
         window("w", from: "hits", by: "[url, country]"), window(from: "w", by: "[country, url]", size: "1d"),
         shuffles: ["w: `group_by` does not contain `user`, by which source `hits` is partitioned"]),
     Reasons(

@@ -119,12 +119,11 @@ struct TransformReader {
         else { return input }
         let columns = section.required("by").flatMap { diagnostics.columns($0, input, "the columns that make the new key") }
         let partitions = section["partitions"].flatMap { diagnostics.integer($0, "`partitions`", 1...10_000) }
-        let salt = section["salt"].flatMap { diagnostics.integer($0, "`salt`", Self.saltRange) }
-        var output = shuffles.add(
+        // A salt with errors is a salt all the same: it says what can be below.
+        let salt = section["salt"].map { diagnostics.integer($0, "`salt`", Self.saltRange) ?? Self.saltRange.lowerBound }
+        return shuffles.add(
             name, from: input, by: columns?.map(\.index) ?? [], salt: salt ?? 1, partitions: partitions, content: .rows,
             owner: "`rekey` `\(name)`", reason: "`rekey` asks for it")
-        if section["salt"] != nil { output.partitioning = .spread(owner: "`rekey` `\(name)`") }
-        return output
     }
 
     private func dedupe(_ operation: YAMLEntry, _ input: Stage) -> DedupePlan? {

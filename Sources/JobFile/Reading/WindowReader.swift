@@ -13,7 +13,7 @@ struct WindowReader {
 
     func read(_ section: Section, _ window: YAMLNode, _ input: Stage, _ shuffles: inout ShuffleList) -> TransformReader.Result {
         let groupBy = section.required("group_by").flatMap { self.groupBy($0, input) }
-        let salt = section["hot_keys"].map { self.salt($0) }
+        let salt = section["hot_keys"].map { self.salt($0) ?? TransformReader.saltRange.lowerBound }
         let moved = move(input, by: groupBy ?? [], salt: salt, &shuffles)
         let kind = kind(window, below: moved.shuffles.first.map { shuffles.plans[$0] })
         let lateness = section["allowed_lateness"].map { diagnostics.duration($0, "`allowed_lateness`", 0...Self.durationMax) } ?? 0
@@ -45,12 +45,11 @@ struct WindowReader {
     }
 
     /// What the window reads, once the rows of a group are in one partition.
-    /// - Parameter salt: nil without `hot_keys`; nil within where that has errors.
-    private func move(_ input: Stage, by groupBy: [Int], salt: Int??, _ shuffles: inout ShuffleList) -> Stage {
+    private func move(_ input: Stage, by groupBy: [Int], salt: Int?, _ shuffles: inout ShuffleList) -> Stage {
         let owner = "window `\(name)`"
         if let salt {
             let salted = shuffles.add(
-                "\(name).salted", from: input, by: groupBy, salt: salt ?? TransformReader.saltRange.lowerBound, content: .rows,
+                "\(name).salted", from: input, by: groupBy, salt: salt, content: .rows,
                 owner: owner,
                 reason: "`hot_keys` spreads the rows of a group")
             return shuffles.add(
