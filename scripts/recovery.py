@@ -126,9 +126,13 @@ class Bench:
         self.log.create("visits", partitions=PARTITIONS)
         self.visits = Visits(self.log.brokers)
         self.first = self.instance("first")
-        self.process = self.start(self.first)
-        self.visits.new(megabytes)
-        self.drain()
+        try:
+            self.process = self.start(self.first)
+            self.visits.new(megabytes)
+            self.drain()
+        except BaseException:
+            self.close()
+            raise
 
     def make(self, name):
         directory = self.directory / name
