@@ -9,6 +9,8 @@
 #       the log alone: producing, consuming, latency, transactions, start, memory, with a lean client and with librdkafka
 #   scripts/bench.sh backfill [--events N] [--repeats N] [--compare] [--json FILE]
 #       a backfill of a topic and the live job over the same topic, one after the other
+#   scripts/bench.sh recovery [--megabytes N] [--steps N] [--repeats N] [--only kill|store|move] [--json FILE]
+#       until a job works again: after a kill, without its local state, on another instance
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,5 +19,10 @@ swift build -c release --product millrace 2>&1 | tail -1
 if [ "${1:-}" = backfill ]; then
     shift
     exec python3 scripts/backfill_bench.py "$@"
+fi
+if [ "${1:-}" = recovery ]; then
+    shift
+    scripts/bootstrap.sh --tests
+    exec .venv/bin/python scripts/recovery.py "$@"
 fi
 exec python3 scripts/bench "$@"

@@ -126,9 +126,13 @@ class Bench:
         self.log.create("visits", partitions=PARTITIONS)
         self.visits = Visits(self.log.brokers)
         self.first = self.instance("first")
-        self.process = self.start(self.first)
-        self.visits.new(megabytes)
-        self.drain()
+        try:
+            self.process = self.start(self.first)
+            self.visits.new(megabytes)
+            self.drain()
+        except BaseException:
+            self.close()
+            raise
 
     def make(self, name):
         directory = self.directory / name
@@ -154,9 +158,9 @@ class Bench:
         calm = [0, None]
 
         def is_calm():
-            sizes = [(p.name, p.stat().st_size) for p in self.files("*.sst") + self.files("*.delta")]
-            calm[0] = calm[0] + 1 if sizes == calm[1] else 0
-            calm[1] = sizes
+            names = sorted(p.name for p in self.files("*.sst") + self.files("*.delta"))
+            calm[0] = calm[0] + 1 if names == calm[1] else 0
+            calm[1] = names
             time.sleep(0.3)
             return calm[0] > 10
         await_that(is_calm, 600, "an end of the maintenance")
