@@ -395,7 +395,8 @@ package final class JobSession {
         }
         guard owned.count == ends.count, done.count == ends.count else { return }
         if mode.closesWindows {
-            try drive(.due)
+            // A backfill does not write the state of windows that it closes at once.
+            if mode.replay == nil { try drive(.due) }
             for worker in workers { worker.send(.closeWindows) }
         }
         isStopping = true
