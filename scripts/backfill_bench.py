@@ -45,7 +45,7 @@ def compare(directory, config, job, number):
         cwd=directory, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
     replayed = re.search(r"rows in \d+ files, (\S+)", again).group(1)
     rows = lambda path: f"(select * from read_parquet('{path}/**/*.parquet', hive_partitioning = false))"
-    one = lambda query: duckdb.sql(query).fetchone()
+    one = lambda query: duckdb.sql(query).fetchall()[0]
     closed, = one(f"select count(*) from {rows(live)}")
     missing, = one(f"select count(*) from ({rows(live)} except all {rows(replayed)})")
     more, first_end = one(f"select count(*), min(window_end) from ({rows(replayed)} except all {rows(live)})")

@@ -37,7 +37,8 @@ extension JobSession {
         let later = plan.sources.filter { plan.shuffleDepth(of: $0) > doneDepth }
         guard done.count == ends.count, owned.count == ends.count + later.reduce(0, { $0 + Int(partitions[$1.topic] ?? 0) }) else { return }
         if mode.closesWindows {
-            try drive(.due)
+            // A backfill does not write the state of windows that it closes at once.
+            if mode.replay == nil { try drive(.due) }
             let names = Set(plan.sources.filter { plan.shuffleDepth(of: $0) == doneDepth }.map(\.name))
             for worker in workers { worker.send(.closeWindows(sources: names)) }
         }
