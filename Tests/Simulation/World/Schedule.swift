@@ -93,8 +93,10 @@ struct Schedule: Equatable, Sendable {
     /// Homes take most of the time of a run that has them.
     static let homesEvery: UInt64 = 100
 
-    /// - Parameter hasHomes: nil leaves it to the seed.
-    init(seed: UInt64, hasHomes: Bool? = nil) {
+    /// - Parameters:
+    ///   - hasHomes: nil leaves it to the seed.
+    ///   - startsOver: nil leaves it to the seed; true goes with `hasHomes`.
+    init(seed: UInt64, hasHomes: Bool? = nil, startsOver: Bool? = nil) {
         var random = SplitMix64(seed)
         let hasHomes = hasHomes ?? (seed % Schedule.homesEvery == 0)
         let partitions = 1 + random.below(3)
@@ -117,7 +119,7 @@ struct Schedule: Equatable, Sendable {
         }
         endsInPowerCut = hasHomes || random.below(3) == 0
         deltasMax = hasHomes ? 2 : 1_000
-        if hasHomes, random.below(2) == 0 { startsOverAt = random.below(stepCount) }
+        if hasHomes, startsOver ?? (random.below(2) == 0) { startsOverAt = random.below(stepCount) }
     }
 
     private static func records(of partition: Int, _ partitions: Int, atLeast least: Int, _ random: inout SplitMix64) -> [SourceRecord] {
