@@ -119,7 +119,7 @@ struct Schedule: Equatable, Sendable {
         }
         endsInPowerCut = hasHomes || random.below(3) == 0
         deltasMax = hasHomes ? 2 : 1_000
-        if hasHomes, startsOver ?? (random.below(2) == 0) { startsOverAt = random.below(stepCount) }
+        if hasHomes, startsOver ?? (random.below(2) == 0) { startsOverAt = stepCount / 3 + random.below(stepCount * 2 / 3) }
     }
 
     private static func records(of partition: Int, _ partitions: Int, atLeast least: Int, _ random: inout SplitMix64) -> [SourceRecord] {
