@@ -14,6 +14,12 @@ struct SimulationTests {
         print("\(count) schedules in \(Int(Date().timeIntervalSince(began))) s")
     }
 
+    @Test func aStartFromASavepointGivesWhatAnUndisturbedRunGives() {
+        let outcome = Simulation.firstFailureWithSavepoint(1..<501)
+        if let failure = outcome.failure { Issue.record("seed \(failure.seed): \(failure.reason)\n\(outcome.story)") }
+        #expect(outcome.started > 200, "only \(outcome.started) schedules got so far")
+    }
+
     @Test(arguments: Mutation.allCases)
     func everyDefectIsFoundWithinAThousandSchedules(_ mutation: Mutation) {
         let failure = Simulation.firstFailure(1..<1_001, mutation)

@@ -40,7 +40,7 @@ final class Instance: @unchecked Sendable {
     var stands: Bool { isFrozen || frozenTurns > 0 || isDead }
 
     /// Its heartbeats reach the broker.
-    var hasPulse: Bool { session != nil && !isDead && !isFrozen && frozenTurns == 0 }
+    var hasPulse: Bool { context != nil && !isDead && !isFrozen && frozenTurns == 0 }
 
     var now: Int64 { world.time + clockOffset }
     var wall: Int64 { world.time + wallOffset }
@@ -59,7 +59,7 @@ final class Instance: @unchecked Sendable {
 
     /// The job's thread gets a turn: starts if need be.
     func jobTurn() {
-        guard !stands, isBusy == 0 else { return }
+        guard !stands, isBusy == 0, session != nil || !world.isBeingStopped else { return }
         isWanted = true
         pollsInTurn = 0
         do throws(RuntimeFailure) {
@@ -109,7 +109,9 @@ final class Instance: @unchecked Sendable {
     private func ended(by error: RuntimeFailure) {
         if isDead { return }
         world.tell(self, "starts over: \(error.description)")
-        if error.remedy == .fail { world.fail("\(label) gives up: \(error.description)") }
+        // Refused while another instance is at it; whoever started this one does so again.
+        let isRefusal = world.savepoint != nil && error.description.contains("it has members")
+        if error.remedy == .fail, !isRefusal { world.fail("\(label) gives up: \(error.description)") }
         finish()
     }
 

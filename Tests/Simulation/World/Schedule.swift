@@ -99,8 +99,10 @@ struct Schedule: Equatable, Sendable {
     /// Homes take most of the time of a run that has them.
     static let homesEvery: UInt64 = 100
 
-    /// - Parameter hasHomes: nil leaves it to the seed.
-    init(seed: UInt64, hasHomes: Bool? = nil) {
+    /// - Parameters:
+    ///   - hasHomes: nil leaves it to the seed.
+    ///   - startsOver: nil leaves it to the seed; true goes with `hasHomes`.
+    init(seed: UInt64, hasHomes: Bool? = nil, startsOver: Bool? = nil) {
         var random = SplitMix64(seed)
         let hasHomes = hasHomes ?? (seed % Schedule.homesEvery == 0)
         let partitions = 1 + random.below(3)
@@ -123,8 +125,8 @@ struct Schedule: Equatable, Sendable {
         }
         endsInPowerCut = hasHomes || random.below(3) == 0
         deltasMax = hasHomes ? 2 : 1_000
-        isShuffled = seed % Schedule.shuffledEvery == 1
-        if hasHomes, !isShuffled, random.below(2) == 0 { startsOverAt = random.below(stepCount) }
+        isShuffled = seed % Schedule.shuffledEvery == 1 && startsOver != true
+        if hasHomes, !isShuffled, startsOver ?? (random.below(2) == 0) { startsOverAt = stepCount / 3 + random.below(stepCount * 2 / 3) }
     }
 
     private static func records(of partition: Int, _ partitions: Int, atLeast least: Int, _ random: inout SplitMix64) -> [SourceRecord] {

@@ -25,8 +25,22 @@ package enum Simulation {
         return nil
     }
 
-    private static func schedule(_ seed: UInt64, _ mutation: Mutation?) -> Schedule {
-        Schedule(seed: seed, hasHomes: mutation?.concernsHomes == true ? true : nil)
+    private static func schedule(_ seed: UInt64, _ mutation: Mutation?, startsOver: Bool? = nil) -> Schedule {
+        Schedule(seed: seed, hasHomes: mutation?.concernsHomes == true || startsOver == true ? true : nil, startsOver: startsOver)
+    }
+
+    /// As `firstFailure`, of schedules that all start over from a savepoint, with the story of the failure.
+    /// - Returns: also how many of them got so far: a fault may come before.
+    package static func firstFailureWithSavepoint(_ seeds: Range<UInt64>) -> (failure: Failure?, story: String, started: Int) {
+        defer { Instance.removeState() }
+        var started = 0
+        for seed in seeds {
+            let schedule = schedule(seed, nil, startsOver: true)
+            let world = World(schedule)
+            if let reason = world.run() { return (Failure(seed: seed, reason: reason), Shrinker.story(of: schedule, nil), started) }
+            if world.hasStartedOver { started += 1 }
+        }
+        return (nil, "", started)
     }
 
     /// The story of a seed's run, with its ending on the last line.

@@ -27,6 +27,8 @@ final class World: @unchecked Sendable {
 
     /// Where whoever starts is to start.
     private(set) var savepoint: SavepointStart?
+    /// Nobody may start.
+    private(set) var isBeingStopped = false
     /// An instance has started from it.
     var hasStartedOver = false
 
@@ -233,6 +235,8 @@ final class World: @unchecked Sendable {
         // The group lets go of all, and no transaction stays open.
         advance(75_000_000)
         guard let first = instances.first(where: { !$0.stands && $0.isBusy == 0 }) else { return }
+        isBeingStopped = true
+        defer { isBeingStopped = false }
         do throws(StateError) {
             let writer = SavepointWriter(
                 job: Self.plan.name, storage: SimulatedStorage(first), now: { [time] in Date(timeIntervalSince1970: 1.7e9 + Double(time) / 1e6) },
@@ -245,6 +249,7 @@ final class World: @unchecked Sendable {
         } catch {
             return tell(nil, "there is no savepoint: \(error)")
         }
+        isBeingStopped = false
         // Nobody of an earlier life wakes up before it is done, or given up.
         for _ in 0..<20 where !hasStartedOver && failure == nil { first.jobTurn() }
         if !hasStartedOver { savepoint = nil }
