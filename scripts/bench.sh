@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures, and prints medians with their spread.
 #   scripts/bench.sh [JOB...] [--events N] [--repeats N] [--partitions N] [--workers N] [--directory DIR] [--json FILE]
-#       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot): fills a topic of a log, drains it with a
+#       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot, salted, hot-salted, shuffled): fills a topic of a log, drains it with a
 #       daemon, both processes of their own: throughput, processor time by part, commits, memory
 #   scripts/bench.sh latency [--rate R] [--interval D] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
 #       from a record that is due to its result that a reader of committed records has; start-up and idling, too
@@ -16,10 +16,6 @@ cd "$(dirname "$0")/.."
 
 scripts/bootstrap.sh
 swift build -c release --product millrace 2>&1 | tail -1
-if [ "${1:-}" = backfill ]; then
-    shift
-    exec python3 scripts/backfill_bench.py "$@"
-fi
 if [ "${1:-}" = recovery ]; then
     shift
     scripts/bootstrap.sh --tests

@@ -4,6 +4,7 @@ import json
 import pathlib
 import sys
 
+import backfill
 import drain
 import latency
 import log
@@ -49,6 +50,8 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     if arguments[:1] == ["log"]:
         log.main(arguments[1:])
+    elif arguments[:1] == ["backfill"]:
+        backfill.main(arguments[1:])
     elif arguments[:1] == ["latency"]:
         measure_latency(arguments[1:])
     else:

@@ -37,4 +37,7 @@ JOBS = {
         SESSIONS, "sessions of 5 million users in a third of the memory that they need", events=10_000_000, users=5_000_000, span="25m"),
     "dedupe": Job(BENCH / "dedupe.yaml", "20 million ids", events=20_000_000, memory="1GiB"),
     "hot": Job(SESSIONS, "the main job with half the events one user's", options=("--hot", "50")),
+    "salted": Job(BENCH / "salted.yaml", "sessions of which each is folded by up to 4 tasks: two shuffles"),
+    "hot-salted": Job(BENCH / "salted.yaml", "the same with half the events one user's", options=("--hot", "50")),
+    "shuffled": Job(BENCH / "shuffled.yaml", "counts per page of a topic that is partitioned by users: one shuffle of partial windows"),
 }
