@@ -24,7 +24,7 @@ final class SimulatedObserver: GroupObserver, @unchecked Sendable {
     func ends(of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [PartitionEnds] {
         try asking("the ends") { () throws(KafkaClientError) in
             partitions.map {
-                let end = world.broker.end(of: $0.partition)
+                let end = world.broker.end(of: $0)
                 return PartitionEnds(partition: $0, start: 0, end: end, lastStable: end)
             }
         }
