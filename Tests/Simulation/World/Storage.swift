@@ -130,6 +130,7 @@ final class SimulatedFiles: FileStore, @unchecked Sendable {
     }
 
     func publish(_ file: StagedFile) throws(ParquetError) -> Bool {
+        if world.cutsBeforePublishing { instance.die(wipesState: false) }
         let fate = world.before(instance, "publishes \(Self.name(file.final))", at: .finale)
         if case .refuse = fate { throw trouble(file.final) }
         if world.mutation == .publishNothingAfterACrash, let staged = world.staged[file.staging], staged.author != author { return true }
