@@ -11,9 +11,10 @@ struct LiveSurroundings: Surroundings {
         var configuration = ConsumerConfiguration(
             client: context.client, groupID: context.plan.name,
             groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10))
-        if let replay = context.mode.replay {
-            // History is read in large pieces, unless it is to be read gently: what is fetched ahead does not wait for the limiter.
-            (configuration.prefetchKiB, configuration.fetchBytes) = replay.recordsPerSecond == nil ? (128 << 10, 4 << 20) : (2 << 10, 256 << 10)
+        if context.mode.replay?.recordsPerSecond != nil {
+            // What is fetched ahead does not wait for the limiter.
+            configuration.prefetchKiB = 2 << 10
+            configuration.fetchBytes = 256 << 10
         }
         return try Consumer(configuration)
     }
