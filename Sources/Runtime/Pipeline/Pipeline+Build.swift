@@ -53,7 +53,7 @@ extension Pipeline {
             }
         }
         for index in mine {
-            guard let node = transforms[index], index != merging else { continue }
+            guard let node = transforms[index] else { continue }
             connect(plan.transforms[index].from) { $0.nodes.append(node) }
         }
         var kafka: [KafkaOutput] = []
