@@ -12,19 +12,11 @@ struct LiveSurroundings: Surroundings {
 
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer {
         var configuration = ConsumerConfiguration(
-<<<<<<< HEAD
             client: context.client, groupID: context.plan.name, groupInstanceID: context.memberName, sessionTimeout: Self.sessionTimeout)
-        if let replay = context.mode.replay {
-            // History is read in large pieces, unless it is to be read gently: what is fetched ahead does not wait for the limiter.
-            (configuration.prefetchKiB, configuration.fetchBytes) = replay.recordsPerSecond == nil ? (128 << 10, 4 << 20) : (2 << 10, 256 << 10)
-=======
-            client: context.client, groupID: context.plan.name,
-            groupInstanceID: "\(context.plan.name)-\(context.settings.instance)", sessionTimeout: .seconds(10))
         if context.mode.replay?.recordsPerSecond != nil {
             // What is fetched ahead does not wait for the limiter.
             configuration.prefetchKiB = 2 << 10
             configuration.fetchBytes = 256 << 10
->>>>>>> backfill
         }
         return try Consumer(configuration)
     }
