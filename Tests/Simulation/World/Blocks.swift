@@ -24,6 +24,9 @@ struct Blocks {
         partitions[partition, default: []].append(Entry(bytes: bytes, transaction: transaction))
     }
 
+    /// Undecided ones counted.
+    func end(of partition: TopicPartition) -> Int64 { Int64(partitions[partition]?.count ?? 0) }
+
     /// Up to the first that is not decided.
     func stableEnd(of partition: TopicPartition, _ state: (Int) -> Broker.Transaction.State) -> Int64 {
         let entries = partitions[partition] ?? []
