@@ -51,7 +51,6 @@ extension WindowCore {
                 merge(next, into: joined)
             }
         }
-        table.markChanged(joined)
         // It is late, which nothing below a shuffle should be. It comes out and is not lost: a timer would not find it.
         if joined.pointee.end <= watermark { close(joined) }
     }
@@ -73,6 +72,7 @@ extension WindowCore {
         let addition = table.insert(besides: head ?? own, start: window.start, end: window.end)
         giveUid(addition)
         fill(addition, partial)
+        // Which notes that the key has changed.
         merge(addition, into: own)
         own.pointee.start = min(own.pointee.start, window.start)
         own.pointee.end = max(own.pointee.end, window.end)

@@ -32,6 +32,8 @@ private func damaged(_ bytes: [UInt8], using random: inout SplitMix64) -> [UInt8
     blocks.append(batch(of: rows, latest: &latest, outOfOrderness: 0))
     let block = blocks.take(partition: 0)[0].bytes
     var refused = 0
+    var byFlag = definition(.session(gap: 10, max: nil))
+    byFlag.groupBy = [TestColumn.key, TestColumn.flag]
     var batch = Batch(schema: testSchema)
     for length in 0..<block.count {
         #expect(!block[..<length].withUnsafeBytes { RowBlocks.decode($0, schema: testSchema, watermark: 0, into: &batch) })
@@ -39,16 +41,17 @@ private func damaged(_ bytes: [UInt8], using random: inout SplitMix64) -> [UInt8
     for _ in 0..<20_000 {
         batch.removeAll()
         let bytes = damaged(block, using: &random)
-        guard bytes.withUnsafeBytes({ RowBlocks.decode($0, schema: testSchema, watermark: 0, into: &batch) }) else {
+        guard bytes.withUnsafeBytes({ RowBlocks.decode($0, schema: testSchema, watermark: .min, into: &batch) }) else {
             refused += 1
             continue
         }
         // What is taken can be used.
         var again = RowBlocks(schema: testSchema, by: [TestColumn.text, TestColumn.flag], salt: 1, partitions: 3)
         again.append(batch)
-        let window = try #require(WindowOperator(definition(.session(gap: 10, max: nil)), testNamespaces))
+        let window = try #require(WindowOperator(byFlag, testNamespaces))
         var fates = RowFates(rowCount: batch.rowCount)
         try window.process(batch, fates: &fates)
+        #expect(fates.count(.aggregated) == batch.rowCount)
         var closed = Batch(schema: window.output)
         try window.flush(into: &closed)
         _ = values(of: closed)
