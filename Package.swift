@@ -108,7 +108,7 @@ let package = Package(
         tests("SimulationTests", path: "Tests/Simulation/Tests", "Simulation"),
         .executableTarget(
             name: "hotpaths", dependencies: ["Batch", "Expression", "Formats", "Parquet", "State", "Dataflow", "KafkaLogStorage"],
-            path: "Tests/HotPaths", swiftSettings: swift),
+            path: "Tests/HotPaths", exclude: ["recorded.json"], swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11,

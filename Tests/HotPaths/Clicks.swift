@@ -20,21 +20,21 @@ struct SplitMix64 {
 
 /// Events like those of `millrace generate`, as text and as columns.
 struct Clicks {
-    static let decoder = JSONDecoder(fields: [
+    static let users = 20_000
+
+    let decoder = JSONDecoder(fields: [
         DecodedField("event_id", .string), DecodedField("user_id", .string), DecodedField("ts", .timestamp, timestampForm: .milliseconds),
         DecodedField("event_type", .string), DecodedField("url", .string),
         DecodedField("amount", .decimal(precision: 12, scale: 2), isNullable: true),
     ])
-    static let users = 20_000
-
     private var random: SplitMix64
     private var time: Int64 = 1_767_225_600_000
 
     init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
-    /// Half a second of event time a hundred events.
+    /// Five seconds of event time a hundred events.
     mutating func next() -> String {
-        time += 5
+        time += 50
         let kind = random.below(100)
         let id = String(random.next(), radix: 16)
         let padded = String(repeating: "0", count: 16 - id.count) + id
@@ -49,9 +49,9 @@ struct Clicks {
     /// A batch of the next `count` events, with watermarks 60 s behind the latest.
     mutating func batch(_ count: Int) -> Batch {
         let texts = Texts((0..<count).map { _ in next() })
-        var batch = Batch(schema: Self.decoder.schema)
+        var batch = Batch(schema: decoder.schema)
         var failures: [DecodeFailure] = []
-        texts.payloads.withUnsafeBufferPointer { Self.decoder.decode($0, into: &batch, failures: &failures) }
+        texts.payloads.withUnsafeBufferPointer { decoder.decode($0, into: &batch, failures: &failures) }
         precondition(failures.isEmpty, "these events decode")
         batch.eventTimes = batch.columns[2].integers
         var watermark = Int64.min

@@ -15,7 +15,7 @@ extension HotPath {
 }
 
 /// The paths by the names under which their counts are recorded.
-let hotPaths: [(name: String, make: () throws -> any HotPath)] = [
+let hotPaths: [(name: String, make: @Sendable () throws -> any HotPath)] = [
     ("json-decode", { try JSONDecoding() }),
     ("json-encode", { try JSONEncoding() }),
     ("filter", { try Filtering() }),

@@ -6,28 +6,32 @@ import Formats
 final class JSONDecoding: HotPath {
     let events = 4_096
     private let texts: Texts
-    private var batch = Batch(schema: Clicks.decoder.schema)
+    private let decoder: JSONDecoder
+    private var batch: Batch
     private var failures: [DecodeFailure] = []
 
     init() throws {
         var clicks = Clicks(seed: 1)
         texts = Texts((0..<events).map { _ in clicks.next() })
+        decoder = clicks.decoder
+        batch = Batch(schema: decoder.schema)
     }
 
     func run() {
-        texts.payloads.withUnsafeBufferPointer { Clicks.decoder.decode($0, into: &batch, failures: &failures) }
+        texts.payloads.withUnsafeBufferPointer { decoder.decode($0, into: &batch, failures: &failures) }
     }
 }
 
 final class JSONEncoding: HotPath {
     let events = 4_096
     private let batch: Batch
-    private let encoder = JSONEncoder(schema: Clicks.decoder.schema)
+    private let encoder: JSONEncoder
     private var encoded = EncodedRows()
 
     init() throws {
         var clicks = Clicks(seed: 2)
         batch = clicks.batch(events)
+        encoder = JSONEncoder(schema: batch.schema)
     }
 
     func run() {

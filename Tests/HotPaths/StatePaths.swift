@@ -6,13 +6,14 @@ import State
 final class WindowFolding: HotPath {
     let events = 4_096
     private var clicks = Clicks(seed: 4)
-    private var batch = Batch(schema: Clicks.decoder.schema)
+    private var batch: Batch
     private let window: WindowOperator
     private var output: Batch
     private var fates = RowFates()
 
     init(_ kind: WindowDefinition.Kind) throws {
-        window = makeWindow(kind)
+        window = makeWindow(kind, clicks.decoder.schema)
+        batch = Batch(schema: clicks.decoder.schema)
         output = Batch(schema: window.output)
         // As many keys are open as there are going to be.
         for _ in 0..<8 {
@@ -31,9 +32,9 @@ final class WindowFolding: HotPath {
     }
 }
 
-private func makeWindow(_ kind: WindowDefinition.Kind) -> WindowOperator {
+private func makeWindow(_ kind: WindowDefinition.Kind, _ input: Schema) -> WindowOperator {
     let definition = WindowDefinition(
-        name: "windows", input: Clicks.decoder.schema, groupBy: [1], kind: kind,
+        name: "windows", input: input, groupBy: [1], kind: kind,
         aggregates: [
             Aggregate("events", .count), Aggregate("revenue", .sum, argument: 5), Aggregate("pages", .countDistinct, argument: 4),
             Aggregate("first_url", .first, argument: 4),
@@ -55,12 +56,14 @@ final class Deduplicating: HotPath {
     let events = 4_096
     private let ids: Ids
     private var clicks = Clicks(seed: 5)
-    private var batch = Batch(schema: Clicks.decoder.schema)
-    private let dedupe = makeDedupe()
+    private var batch: Batch
+    private let dedupe: Dedupe
     private var fates = RowFates()
 
     init(_ ids: Ids) throws {
         self.ids = ids
+        batch = Batch(schema: clicks.decoder.schema)
+        dedupe = makeDedupe(clicks.decoder.schema)
         for _ in 0..<8 {
             batch = clicks.batch(events)
             try run()
@@ -78,10 +81,10 @@ final class Deduplicating: HotPath {
     }
 }
 
-private func makeDedupe() -> Dedupe {
+private func makeDedupe(_ input: Schema) -> Dedupe {
     let day: Int64 = 86_400_000_000
     return Dedupe(
-        input: Clicks.decoder.schema, by: [0], within: day,
+        input: input, by: [0], within: day,
         remembered: DedupeSet(within: day, namespace: 18, memoryBudget: 1 << 30, spillDirectory: "."))
 }
 
@@ -89,13 +92,15 @@ private func makeDedupe() -> Dedupe {
 final class Freezing: HotPath {
     let events = 4_096
     private var clicks = Clicks(seed: 6)
-    private let window = makeWindow(.session(gap: 1_800_000_000, max: nil))
-    private let dedupe = makeDedupe()
+    private let window: WindowOperator
+    private let dedupe: Dedupe
     private var epoch = 0
     private var watermark: Int64 = 0
     private(set) var changes = ChangeSet()
 
     init() throws {
+        window = makeWindow(.session(gap: 1_800_000_000, max: nil), clicks.decoder.schema)
+        dedupe = makeDedupe(clicks.decoder.schema)
         for _ in 0..<8 {
             try prepare()
             run()

@@ -8,7 +8,8 @@ import time
 from jobs import JOBS
 from processes import Daemon, Log, quantile, total
 
-STAGES = ("decode", "dedupe", "window", "other_operators", "freeze")
+WORKER_STAGES = ("decode", "dedupe", "window", "other_operators", "freeze")
+COMMIT_STAGES = ("delta", "storage", "files", "transaction")
 LEDGER = ("consumed", "aggregated", "filtered", "duplicate")
 
 
@@ -32,11 +33,13 @@ def drain(directory, log, job, name, workers=None):
     used = {**daemon.threads.used(), **{part: log.threads.used()[part] - before[0][part] for part in ("log network", "log disk")}}
     waited = {**daemon.threads.waited(), **{part: log.threads.waited()[part] - before[1][part] for part in ("log network", "log disk")}}
     daemon.stop()
-    stages = {name: total(values, "millrace_stage_cpu_nanoseconds_total", f'stage="{name}"') / 1e9 for name in STAGES}
+    stages = {stage: total(values, "millrace_stage_cpu_nanoseconds_total", f'stage="{stage}"') / 1e9
+              for stage in WORKER_STAGES + COMMIT_STAGES}
+    rest = {role: used.get(role, 0) - sum(stages[stage] for stage in parts)
+            for role, parts in (("workers", WORKER_STAGES), ("commit", COMMIT_STAGES))}
     split = {
         "log network": used["log network"], "log disk": used["log disk"], "librdkafka": used.get("librdkafka", 0),
-        "consume": used.get("workers", 0) - sum(stages.values()), **stages,
-        "commit": used.get("commit", 0), "maintenance": used.get("maintenance", 0), "other": used.get("other", 0),
+        "consume": rest["workers"], **stages, "other commit": rest["commit"], "maintenance": used.get("maintenance", 0), "other": used.get("other", 0),
     }
     return {
         "events_per_second": job.events / seconds, "seconds": seconds,

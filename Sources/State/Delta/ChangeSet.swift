@@ -181,8 +181,9 @@ package struct ChangeSet: Sendable {
     // (`room` looks), and growing happens only with one.
     @usableFromInline
     final class Storage: @unchecked Sendable {
-        @usableFromInline var bytes: UnsafeMutableRawPointer
-        @usableFromInline var capacity: Int
+        // Only whoever appends touches these, through a unique reference: checking each access costs more than an append.
+        @exclusivity(unchecked) @usableFromInline var bytes: UnsafeMutableRawPointer
+        @exclusivity(unchecked) @usableFromInline var capacity: Int
 
         /// At least `capacity` bytes.
         init(capacity: Int) {
