@@ -56,12 +56,43 @@ def test_a_task_that_does_not_exist_is_refused(site):
     assert done.returncode == 64 and "produce, consume, latency, transactions, or `job` and one of latency" in done.stderr
 
 
-def test_the_script_makes_its_table(tmp_path):
+def script(tmp_path, *arguments):
+    """What scripts/bench prints, and the JSON that it writes."""
+    figures = tmp_path / "figures.json"
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts/bench", "log", "--repeats", "1", "--records", "24000", "--seconds", "1", "--directory", tmp_path,
-         "--json", tmp_path / "figures.json"],
+        [sys.executable, ROOT / "scripts/bench", *arguments, "--repeats", "1", "--directory", tmp_path, "--json", figures],
         capture_output=True, text=True, timeout=300, env={"MILLRACE_BINARY": str(BINARY), "PATH": "/usr/bin:/bin"})
     assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(figures.read_text())
+
+
+@pytest.mark.parametrize("job, ended_as", [
+    ("passthrough", lambda ledger: ledger["aggregated"] > 30_000 and ledger["filtered"] > 0),
+    ("tumbling", lambda ledger: ledger["aggregated"] > 30_000 and ledger["filtered"] == ledger["duplicate"] == 0),
+    ("sessions", lambda ledger: ledger["aggregated"] > 30_000 and ledger["duplicate"] > 0),
+    ("dedupe", lambda ledger: ledger["aggregated"] > 0 and ledger["duplicate"] > 0 and ledger["filtered"] > 30_000),
+    ("hot", lambda ledger: ledger["aggregated"] > 30_000 and ledger["duplicate"] > 0),
+])
+def test_a_job_is_drained_to_its_last_event(tmp_path, job, ended_as):
+    printed, figures = script(tmp_path, job, "--events", "40000")
+    assert "processor time, us an event" in printed
+    run = figures["jobs"][0]["runs"][0]
+    ledger = run["ledger"]
+    assert ledger["consumed"] == 40_000 == ledger["aggregated"] + ledger["filtered"] + ledger["duplicate"] + run["dead_letters"]
+    assert ended_as(ledger), ledger
+    assert 0 < sum(run["split_us_per_event"].values()) <= run["cpu_us_per_event"] * 1.01
+
+
+def test_latency_counts_what_comes_out_of_the_job(tmp_path):
+    printed, figures = script(tmp_path, "latency", "--seconds", "1", "--rate", "2000")
+    run = figures["latency"]["runs"][0]
+    assert run["latency"]["count"] == 2_000
+    assert 0 < run["latency"]["p50"] <= run["latency"]["p99"] < 30
+    assert 0 < run["ready_seconds"] and 0 < run["idle_daemon_bytes"] and "start to /readyz" in printed
+
+
+def test_the_script_makes_its_table(tmp_path):
+    printed, figures = script(tmp_path, "log", "--records", "24000", "--seconds", "1")
     for figure in ("produce lean, records/s", "consume librdkafka, records/s", "memory, idle, MiB", "start to first byte, empty, ms"):
-        assert figure in done.stdout
-    assert len(json.loads((tmp_path / "figures.json").read_text())["runs"]) == 1
+        assert figure in printed
+    assert len(figures["runs"]) == 1

@@ -129,7 +129,7 @@ def test_a_good_file_is_checked_and_its_plan_printed(site):
         assert words in done.stdout
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "config/jobs").glob("*.yaml")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*/*.yaml")), ids=lambda file: file.name)
 def test_every_job_in_config_runs(site, file):
     job = yaml.safe_load(file.read_text())
     s = site(file.read_text())

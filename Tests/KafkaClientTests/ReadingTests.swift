@@ -58,7 +58,7 @@ import Testing
 
     @Test func aQueueThatWasFullIsFilledAgainBeforeItIsEmpty() throws {
         cluster.createTopic("t", partitions: 1)
-        let producer = try cluster.producer(["compression.type": "none"])
+        let producer = try cluster.producer(["compression.type": "none", "batch.num.messages": "50"])
         let value = String(repeating: "v", count: 1_000)
         try producer.produce("t", 0, (0..<4_000).map { ("\($0)", value) })
         try producer.flush(timeout: patience)

@@ -31,7 +31,7 @@ SESSIONS = ROOT / "config/jobs/clickstream-sessions.yaml"
 
 JOBS = {
     "passthrough": Job(BENCH / "passthrough.yaml", "decode, filter, encode: 97% of the records go out again"),
-    "tumbling": Job(BENCH / "tumbling.yaml", "counts per page, every 5 minutes", topic="clicks-by-page", options=("--key", "page")),
+    "tumbling": Job(BENCH / "tumbling.yaml", "counts per page, every 5 minutes", topic="clicks-by-page", span="30m", options=("--key", "page")),
     "sessions": Job(SESSIONS, "the main job: dedupe and sessions of 200,000 users"),
     "sessions-large": Job(
         SESSIONS, "sessions of 5 million users in a third of the memory that they need", events=10_000_000, users=5_000_000, span="25m"),

@@ -43,14 +43,19 @@ package struct JSONEncoder: Sendable {
 
     /// Appends `rows` of `columns`, which are those of the schema, in the order of `rows`.
     package func encode(_ columns: [Column], rows: [Int32], into encoded: inout EncodedRows) {
+        encode(columns, rows: rows, into: &encoded.bytes, ends: &encoded.ends)
+    }
+
+    /// Appends the rows to `bytes`, and where each of them ends there to `ends`.
+    package func encode(_ columns: [Column], rows: [Int32], into bytes: inout [UInt8], ends: inout [Int]) {
         guard let first = rows.min(), let last = rows.max() else { return }
         precondition(
             first >= 0 && members.allSatisfy { Int(last) < columns[$0.column].count }, "the rows are rows of the columns")
-        encoded.ends.reserveCapacity(encoded.ends.count + rows.count)
+        ends.reserveCapacity(ends.count + rows.count)
         ColumnPointers.withPointers(columns, members.map(\.column)) { columns in
             for row in rows {
-                encode(columns.span, Int(row), into: &encoded.bytes)
-                encoded.ends.append(encoded.bytes.count)
+                encode(columns.span, Int(row), into: &bytes)
+                ends.append(bytes.count)
             }
         }
     }
@@ -82,7 +87,7 @@ package struct JSONEncoder: Sendable {
         var length = leads.count + 2
         for index in columns.indices {
             length += ValueText.lengthMax
-            if columns[index].type == .string { length += JSONText.lengthMax(columns[index].utf8(row).count) }
+            if case .string = columns[index].type { length += JSONText.lengthMax(columns[index].utf8(row).count) }
         }
         return length
     }

@@ -19,6 +19,16 @@ enum JSONText {
                     continue
                 }
             }
+            let rest = utf8.count - index
+            if rest < 8, utf8.count >= 8 {
+                // The last eight bytes begin among those that have been written: if all are plain, so were those.
+                let word = UnsafeRawPointer(base + utf8.count - 8).loadUnaligned(as: UInt64.self)
+                if isPlain(word) {
+                    UnsafeMutableRawPointer(output - (8 - rest)).storeBytes(of: word, as: UInt64.self)
+                    output += rest
+                    break
+                }
+            }
             // Up to the next word, or through the word that has something to escape.
             for byte in utf8[index..<min(index + 8, utf8.count)] { output = write(byte, to: output) }
             index += 8

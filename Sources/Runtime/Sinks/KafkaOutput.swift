@@ -8,8 +8,7 @@ struct KafkaOutput {
     let topic: String
     private let key: Int?
     private let encoder: JSONEncoder
-    private var encoded = EncodedRows()
-    private var keyText: [UInt8] = []
+    private var ends: [Int] = []
     private(set) var records = OutgoingRecords()
 
     init(_ plan: KafkaSinkPlan, columns: [Int], input: Schema) {
@@ -22,19 +21,20 @@ struct KafkaOutput {
     var size: Int { records.bytes.count + records.entries.count * MemoryLayout<OutgoingRecords.Entry>.stride }
 
     mutating func append(_ batch: Batch) {
-        encoded.removeAll()
-        encoder.encode(batch, into: &encoded)
+        // The values go where they stay, and the keys behind them.
+        ends.removeAll(keepingCapacity: true)
+        var start = records.bytes.count
+        encoder.encode(batch.columns, rows: batch.selection, into: &records.bytes, ends: &ends)
+        let keys = key.map { batch.columns[$0] }
         for (index, row) in batch.selection.enumerated() {
-            let value = encoded.bytes[encoded.range(of: index)]
-            keyText.removeAll(keepingCapacity: true)
-            if let key, JSONEncoder.encodeKey(batch.columns[key], row: Int(row), into: &keyText) {
-                records.append(key: keyText, value: value)
-            } else {
-                let start = records.bytes.count
-                records.bytes.append(contentsOf: value)
-                records.entries.append(
-                    .init(keyStart: 0, keyCount: -1, valueStart: Int32(start), valueCount: Int32(value.count)))
-            }
+            let end = ends[index]
+            let keyStart = records.bytes.count
+            let hasKey = keys.map { JSONEncoder.encodeKey($0, row: Int(row), into: &records.bytes) } ?? false
+            records.entries.append(
+                .init(
+                    keyStart: Int32(keyStart), keyCount: hasKey ? Int32(records.bytes.count - keyStart) : -1, valueStart: Int32(start),
+                    valueCount: Int32(end - start)))
+            start = end
         }
     }
 
