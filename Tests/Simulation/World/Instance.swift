@@ -111,7 +111,9 @@ final class Instance: @unchecked Sendable {
         world.tell(self, "starts over: \(error.description)")
         // Refused while another instance is at it; whoever started this one does so again.
         let isRefusal = world.savepoint != nil && error.description.contains("it has members")
-        if error.remedy == .fail, !isRefusal { world.fail("\(label) gives up: \(error.description)") }
+        // Told to stop before it could even begin: nothing is left to be done in order.
+        let wasStopped = context?.requests.isStopRequested == true && error.description.hasPrefix("stopped while waiting")
+        if error.remedy == .fail, !isRefusal, !wasStopped { world.fail("\(label) gives up: \(error.description)") }
         finish()
     }
 
