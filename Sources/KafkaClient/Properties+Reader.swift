@@ -17,7 +17,7 @@ extension Properties {
         try set("queued.min.messages", "100000")
         try set("fetch.message.max.bytes", String(configuration.fetchBytes))
         // A partition that is caught up is waited for by the request that the others' next one has to wait for.
-        try set("fetch.wait.max.ms", "50")
+        try set("fetch.wait.max.ms", "100")
         let looksAgainByItself = setIfKnown("fetch.queue.backoff.ms", "5")
         try apply(configuration.client)
         // librdkafka wants max.poll.interval.ms >= session.timeout.ms.
