@@ -19,7 +19,7 @@ extension Properties {
         // A member hears of a rebalance with its next heartbeat, and a hand-over takes two rebalances.
         try set("heartbeat.interval.ms", configuration.sessionTimeout / 10)
         // A partition that is caught up is waited for by the request that the others' next one has to wait for.
-        try set("fetch.wait.max.ms", "50")
+        try set("fetch.wait.max.ms", "100")
         let looksAgainByItself = setIfKnown("fetch.queue.backoff.ms", "5")
         try apply(configuration.client)
         // librdkafka wants max.poll.interval.ms >= session.timeout.ms.
