@@ -69,7 +69,10 @@ final class BatchFuzzer {
             for timestamp in [0, 1_700_000_000_000, Int64.max] { _ = try log.offset(atOrAfter: timestamp, isolation: isolation) }
         }
         _ = try log.offsetOfMaximumTimestamp()
-        if options & 8 != 0 { try directory.applyRetention(producerExpiration: options & 16 != 0 ? 0 : 86_400_000) }
+        if options & 8 != 0 {
+            directory.producerExpiration = options & 16 != 0 ? 0 : 86_400_000
+            try directory.applyRetention()
+        }
     }
 
     /// What was there is there again, after a close or, as it seems to the new one, after a crash.
