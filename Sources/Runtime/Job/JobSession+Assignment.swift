@@ -47,6 +47,8 @@ extension JobSession {
         try start(recovered)
         let trouble = background.trouble
         guard !recovered.isEmpty || trouble != nil else { return }
+        // Whoever is told that the job is ready finds its tasks.
+        if !recovered.isEmpty { report() }
         context.board.update {
             $0.phase = phase
             $0.notReady = notReady
