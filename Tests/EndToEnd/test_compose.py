@@ -92,11 +92,12 @@ def test_commands_of_the_containers_are_commands_of_the_program():
     commands = [SERVICES["millrace"]["command"], SERVICES["clickstream"]["command"], ["run", "--log", "json"]]
     assert 'CMD ["run", "--log", "json"]' in DOCKERFILE
     for command in commands:
-        lines = [line for line in usage.splitlines() if f"millrace {command[0]} " in line and "[" in line]
-        assert lines, f"{command[0]} is not in: {usage}"
+        # What follows each `millrace COMMAND`, up to the next one.
+        forms = [form for form in re.split(r"\s(?=millrace [a-z]+ )", usage) if form.startswith(f"millrace {command[0]} ")]
+        assert forms, f"{command[0]} is not in: {usage}"
         for option in command[1:]:
             if option.startswith("--"):
-                assert any(option in line for line in lines), f"{option}: {lines}"
+                assert any(option in form for form in forms), f"{option}: {forms}"
 
 
 def test_the_image_runs_as_nobody_special_with_the_libraries_that_the_program_is_linked_to():
