@@ -296,7 +296,8 @@ def test_killed_at_any_moment_a_shuffle_loses_nothing_and_doubles_nothing(site):
     assert len(at.parquet_rows()) == len(at.json_records("minutes"))
 
 
-GROWING = "job: growing" + SOURCE + """
+GROWING = "job: growing" + SOURCE.replace(
+    'brokers: "embedded"', 'brokers: "embedded", properties: {topic.metadata.refresh.interval.ms: "1000"}') + """
 transforms:
   %s
   result: {from: %s, group_by: [host], window: {session: {gap: 30m}}, aggregate: {requests: count()}}
