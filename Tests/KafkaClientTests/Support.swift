@@ -2,7 +2,7 @@ import Foundation
 import KafkaClient
 import Synchronization
 
-let patience: Duration = .seconds(20)
+let patience: Duration = .seconds(60)
 
 struct Impatience: Error, CustomStringConvertible {
     var description: String

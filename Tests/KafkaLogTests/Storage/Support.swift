@@ -100,7 +100,7 @@ final class TestLog {
     /// Waits for the sync thread.
     func nextCompletions() throws -> SyncProgress {
         var descriptor = pollfd(fd: directory.completionDescriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 20_000) == 1 else { throw TimedOut() }
+        guard poll(&descriptor, 1, 60_000) == 1 else { throw TimedOut() }
         return directory.completeSyncs()
     }
 
