@@ -114,7 +114,9 @@ class Instance:
         code = self.process.poll()
         if code is None:
             return
-        assert code == (-signal.SIGKILL if self.is_killed else 0) and (self.is_killed or not self.is_wanted), (
+        # Told to stop while the log is away, or fenced just then, it cannot commit a last time and says so.
+        is_uncommitted = code == 1 and not self.is_wanted and "stopped without a last commit" in self.site.log_text()
+        assert self.is_killed and code == -signal.SIGKILL or not self.is_wanted and code == 0 or is_uncommitted, (
             f"{self.name} ended by itself with {code}: {self.site.log_text()[-3_000:]}")
         self.process = None
 

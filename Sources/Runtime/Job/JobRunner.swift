@@ -84,6 +84,13 @@ package final class JobRunner: Sendable {
         }
     }
 
+    private static func message(_ error: RuntimeFailure, mayRecover: Bool) -> String {
+        if mayRecover { return "the job starts over from its last commit" }
+        // Nothing is lost: it is as after a kill.
+        if error.remedy == .recover { return "stopped without a last commit: what came since the one before will be done again" }
+        return "the job has failed"
+    }
+
     private func run() {
         defer { onEnd() }
         var pause = Duration.milliseconds(200)
@@ -101,8 +108,7 @@ package final class JobRunner: Sendable {
                 return
             } catch {
                 let mayRecover = error.remedy == .recover && !context.requests.isStopRequested
-                context.log.error(
-                    mayRecover ? "the job starts over from its last commit" : "the job has failed", ["error": .string(error.description)])
+                context.log.error(Self.message(error, mayRecover: mayRecover), ["error": .string(error.description)])
                 board.update {
                     $0.phase = mayRecover ? .waiting(error.description) : .failed(error.description)
                     $0.notReady = error.description
