@@ -42,10 +42,21 @@ extension Consumer {
     package func offsets(
         for times: [(partition: TopicPartition, milliseconds: Int64)], timeout: Duration
     ) throws(KafkaClientError) -> [Int64?] {
+        try offsets(times.map { ($0.partition, max(0, $0.milliseconds)) }, "look up offsets by time of", timeout)
+    }
+
+    /// The last stable offset of each partition, in the given order.
+    package func ends(of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?] {
+        try offsets(partitions.map { ($0, Int64(RD_KAFKA_OFFSET_END)) }, "look up the ends of", timeout)
+    }
+
+    /// ListOffsets of many partitions at once. What is negative is not a time (KIP-79).
+    private func offsets(
+        _ times: [(partition: TopicPartition, milliseconds: Int64)], _ operation: String, _ timeout: Duration
+    ) throws(KafkaClientError) -> [Int64?] {
         if times.isEmpty { return [] }
         let list = PartitionList(capacity: times.count)
-        for time in times { list.add(time.partition, offset: max(0, time.milliseconds)) }
-        let operation = "look up offsets by time of"
+        for time in times { list.add(time.partition, offset: time.milliseconds) }
         let code = rd_kafka_offsets_for_times(client.pointer, list.pointer, timeout.wholeMilliseconds)
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaClientError("\(operation) \(times.map(\.partition))", code) }
         if let failure = list.firstFailure(operation) { throw failure }

@@ -9,6 +9,21 @@ extension JobSession {
             plan: plan, settings: settings, context: context, clock: clock, files: files, consumer: consumer, partitions: self.partitions)
     }
 
+    /// Asks for the end of every partition before anything is read: later the answer would come behind fetches that wait for records.
+    func weighPartitions() {
+        if let replay = mode.replay { return placement.records = replay.ranges.mapValues { Int64($0.count) } }
+        let all = partitions.filter { topic, _ in plan.sources.contains { $0.topic == topic } }.flatMap { topic, count in
+            (0..<count).map { TopicPartition(topic, $0) }
+        }
+        do throws(KafkaClientError) {
+            let ends = try consumer.ends(of: all, timeout: .seconds(5))
+            for (partition, end) in zip(all, ends) { placement.records[partition] = end }
+        } catch {
+            // Evenly by number, then.
+            context.log.debug( "the ends of the partitions are not known", ["error": .string(error.description)])
+        }
+    }
+
     /// Begins to restore the tasks of `partitions`, but for those that are this session's already.
     func restore(_ partitions: [TopicPartition]) throws(RuntimeFailure) {
         let pending = background.pending
@@ -25,6 +40,8 @@ extension JobSession {
             }
             todo.append((partition, source))
         }
+        let taken = owned.values.map { ($0.partition, $0.worker) } + pending.compactMap { partition in places[partition].map { (partition, $0) } }
+        places.merge(placement.place(todo.map(\.partition), beside: taken)) { $1 }
         let recovery = self.recovery
         guard context.surroundings.hasThreads else {
             var recovered: [RecoveredTask] = []
@@ -76,7 +93,7 @@ extension JobSession {
         for recovered in recovered {
             let id = recovered.task.id
             let partition = recovered.task.partition
-            let worker = Int(partition.partition) % workers.count
+            let worker = places.removeValue(forKey: partition) ?? 0
             let position = recovered.task.progress.position
             owned[id] = Owned(
                 partition: partition, worker: worker, progress: recovered.task.progress, home: recovered.home, chain: recovered.chain,

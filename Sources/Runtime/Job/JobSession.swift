@@ -45,6 +45,9 @@ package final class JobSession {
     package let workers: [Worker]
     package let maintenance: Maintenance
     let background = BackgroundRecovery()
+    var placement: Placement
+    /// Where tasks go that are being restored.
+    var places: [TopicPartition: Int] = [:]
     let failures = Mailbox<WorkerReply>()
     package var machine = CommitMachine(after: 0)
     var owned: [TaskID: Owned] = [:]
@@ -120,6 +123,7 @@ package final class JobSession {
             throw RuntimeFailure(remedy: .recover, description: "\(error)")
         }
         self.workers = workers
+        placement = Placement(workers: workers.count)
     }
 
     /// Runs until the job has stopped in order.
@@ -139,6 +143,7 @@ package final class JobSession {
             try self.producer.initTransactions(timeout: .seconds(10))
         }
         try deleteLeftovers()
+        weighPartitions()
         // librdkafka may otherwise register "no partition" with a transaction whose first record races the topic's metadata.
         for topic in writtenTopics {
             _ = try retrying("look up topic \(topic)") { () throws(KafkaClientError) in

@@ -49,6 +49,7 @@ package protocol GroupConsumer: AnyObject, Sendable {
     func offsets(
         for times: [(partition: TopicPartition, milliseconds: Int64)], timeout: Duration
     ) throws(KafkaClientError) -> [Int64?]
+    func ends(of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?]
     func partitionCount(of topic: String, timeout: Duration) throws(KafkaClientError) -> Int32
     func cachedLastStableOffset(of partition: TopicPartition) -> Int64?
     func close(timeout: Duration) throws(KafkaClientError) -> Bool

@@ -139,6 +139,8 @@ final class SimulatedConsumer: GroupConsumer, @unchecked Sendable {
         times.map { _ in 0 }
     }
 
+    func ends(of partitions: [TopicPartition], timeout: Duration) throws(KafkaClientError) -> [Int64?] { partitions.map { _ in nil } }
+
     func partitionCount(of topic: String, timeout: Duration) throws(KafkaClientError) -> Int32 { broker.partitionCount(of: topic) }
 
     func cachedLastStableOffset(of partition: TopicPartition) -> Int64? { nil }
