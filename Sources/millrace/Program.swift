@@ -27,7 +27,7 @@ enum Program {
                millrace check JOB.yaml...
                millrace backfill JOB.yaml --from T --to T --run-id ID [--rate N] [--dry-run] [--config FILE] [--log text|json]
                millrace generate --events N [--rate R] [--seed S] [--users N] [--span D] [--start MS] [--key user|page] [--hot PERCENT]
-                                 [--brokers H:P | --config FILE] TOPIC
+                                 [--of clicks|bids] [--brokers H:P | --config FILE] TOPIC
                millrace produce --file F.jsonl [--key FIELD] [--brokers H:P | --config FILE] TOPIC
                millrace bench [--client lean|librdkafka] [--brokers H:P | --config FILE] log produce|consume|latency|transactions
                millrace bench [--rate R] [--seconds S] [--brokers H:P | --config FILE] --topic TOPIC --output TOPIC job latency
@@ -52,7 +52,8 @@ enum Program {
                   directories of its own, which appear when all is done. The same ID again goes on where it stopped, and gives the
                   same files. T is a time as 2026-01-31T00:00:00Z or milliseconds since 1970; --rate is a limit in records a second;
                   --dry-run says what would be read and written, and changes nothing
-        generate  puts a synthetic clickstream on a topic; --key says what its records are keyed by, --hot how many of them are one user's
+        generate  puts a synthetic clickstream on a topic; --key says what its records are keyed by, --hot how many of them are one user's.
+                  --of bids makes the bids of the Nexmark benchmark, with --key auction|bidder
         produce   puts the lines of a file on a topic
         bench     measures one client of a log that runs, or what a job that runs takes; scripts/bench.sh does the whole of it
 

@@ -30,10 +30,10 @@ private let sources: [Refusal] = [
         "7:10: unknown column `userid`; did you mean `user_id`?"),
     Refusal(
         "    key: user_id ", "    key: os ",
-        "7:10: the key `os` has to be a string that is never null, it is string?"),
+        "7:10: the key `os` has to be a string or an int64 that is never null, it is string?"),
     Refusal(
         "    key: user_id ", "    key: ts ",
-        "7:10: the key `ts` has to be a string that is never null, it is timestamp"),
+        "7:10: the key `ts` has to be a string or an int64 that is never null, it is timestamp"),
     Refusal(
         "      event_id: string", "      event_id: strng",
         "9:17: unknown type `strng`; did you mean `string`?"),

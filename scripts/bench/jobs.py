@@ -14,6 +14,8 @@ class Job:
     users: int = 200_000
     span: str = "2h"
     options: tuple = ()
+    # Bids instead of clicks.
+    is_nexmark: bool = False
     memory: str = "512MiB"
 
     def text(self, name):
@@ -22,8 +24,8 @@ class Job:
         return "".join(f"job: {name}\n" if line.startswith("job:") else line for line in lines)
 
     def fill(self, log, seed):
-        log.generate(
-            self.topic, "--events", self.events, "--seed", seed, "--users", self.users, "--span", self.span, *self.options)
+        of = ("--of", "bids") if self.is_nexmark else ("--users", self.users)
+        log.generate(self.topic, "--events", self.events, "--seed", seed, "--span", self.span, *of, *self.options)
 
 
 BENCH = ROOT / "config/bench"
@@ -40,4 +42,10 @@ JOBS = {
     "salted": Job(BENCH / "salted.yaml", "sessions of which each is folded by up to 4 tasks: two shuffles"),
     "hot-salted": Job(BENCH / "salted.yaml", "the same with half the events one user's", options=("--hot", "50")),
     "shuffled": Job(BENCH / "shuffled.yaml", "counts per page of a topic that is partitioned by users: one shuffle of partial windows"),
+} | {
+    f"nexmark-{query}": Job(BENCH / f"nexmark/{query}.yaml", f"Nexmark {query}: {what}", topic="bids", span="30m", is_nexmark=True)
+    for query, what in {
+        "q0": "bids as they are", "q1": "prices in euros", "q2": "some auctions", "q7": "highest price in 10 s", "q11": "sessions of bidders",
+        "q14": "calculation and choice", "q16": "channels by day", "q17": "auctions by day", "q18": "last bid by bidder and auction",
+    }.items()
 }

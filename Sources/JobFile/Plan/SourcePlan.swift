@@ -5,7 +5,7 @@ package struct SourcePlan: Sendable {
     package var name: String
     package var topic: String
     package var format: RecordFormat
-    /// Position of the field that the topic is partitioned by: a string that is never null. Nil where the file
+    /// Position of the field that the topic is partitioned by: a string or an int64 that is never null. Nil where the file
     /// names none.
     package var key: Int?
     /// In the order of the file.

@@ -132,9 +132,9 @@ struct SourceReader {
             let index = diagnostics.column(name, node, stage)
         else { return nil }
         let field = stage.schema.fields[index]
-        guard field.type == .string, !field.isNullable else {
+        guard field.type == .string || field.type == .int64, !field.isNullable else {
             diagnostics.report(
-                node, "the key `\(name)` has to be a string that is never null, it is \(field.type)\(field.isNullable ? "?" : "")")
+                node, "the key `\(name)` has to be a string or an int64 that is never null, it is \(field.type)\(field.isNullable ? "?" : "")")
             return nil
         }
         return index

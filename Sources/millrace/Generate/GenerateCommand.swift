@@ -1,38 +1,54 @@
 import Foundation
 
-/// `millrace generate`: a synthetic clickstream for demos and benchmarks.
+/// `millrace generate`: a synthetic stream for demos and benchmarks, of clicks or of Nexmark's bids.
 struct GenerateCommand {
+    private enum Kind {
+        case clicks(key: Clickstream.Key, users: Int, hotPercent: Int)
+        case bids(key: NexmarkBids.Key)
+    }
+
     private let topic: String
     private let brokers: BrokerAccess
     private let events: Int
     private let rate: Int?
     private let seed: Int
-    private let users: Int
     private let span: Int
     private let start: Int?
-    private let key: Clickstream.Key
-    private let hotPercent: Int
+    private let kind: Kind
 
     init(_ arguments: inout Arguments) throws(UsageError) {
         guard let events = try arguments.number("--events", in: 1...1_000_000_000_000) else { throw UsageError("generate needs --events N") }
         self.events = events
         rate = try arguments.number("--rate", in: 1...100_000_000)
         seed = try arguments.number("--seed", in: 0...Int.max) ?? 1
-        users = try arguments.number("--users", in: 1...100_000_000) ?? 200_000
         span = try arguments.duration("--span") ?? 7_200_000
         start = try arguments.number("--start", in: 0...(1 << 50))
-        let name = try arguments.value("--key") ?? Clickstream.Key.user.rawValue
-        guard let key = Clickstream.Key(rawValue: name) else { throw UsageError("--key is user or page, not `\(name)`") }
-        self.key = key
-        hotPercent = try arguments.number("--hot", in: 0...100) ?? 0
+        switch try arguments.value("--of") ?? "clicks" {
+        case "clicks":
+            kind = .clicks(
+                key: try arguments.key(or: .user), users: try arguments.number("--users", in: 1...100_000_000) ?? 200_000,
+                hotPercent: try arguments.number("--hot", in: 0...100) ?? 0)
+        case "bids": kind = .bids(key: try arguments.key(or: .auction))
+        case let other: throw UsageError("--of is clicks or bids, not `\(other)`")
+        }
         brokers = try arguments.brokers()
         topic = try arguments.operand("topic")
     }
 
     func run() -> ExitCode {
         let start = Int64(start ?? Int(Date().timeIntervalSince1970 * 1_000) - span)
-        var stream = Clickstream(
-            seed: UInt64(seed), events: events, users: users, start: start, span: Int64(span), key: key, hotPercent: hotPercent)
+        switch kind {
+        case .clicks(let key, let users, let hotPercent):
+            return send(
+                Clickstream(
+                    seed: UInt64(seed), events: events, users: users, start: start, span: Int64(span), key: key, hotPercent: hotPercent))
+        case .bids(let key):
+            return send(NexmarkBids(seed: UInt64(seed), events: events, start: start, span: Int64(span), key: key))
+        }
+    }
+
+    private func send(_ stream: some RecordStream) -> ExitCode {
+        var stream = stream
         var progress = Progress("generated")
         do {
             var session = try ProducingSession(brokers: brokers, topic: topic)
@@ -64,6 +80,13 @@ struct GenerateCommand {
 }
 
 extension Arguments {
+    /// What the records are keyed by.
+    fileprivate mutating func key<Key: RawRepresentable<String> & CaseIterable>(or standard: Key) throws(UsageError) -> Key {
+        guard let name = try value("--key") else { return standard }
+        if let key = Key(rawValue: name) { return key }
+        throw UsageError("--key is \(Key.allCases.map(\.rawValue).joined(separator: " or ")), not `\(name)`")
+    }
+
     /// A duration as the job file writes it, in milliseconds.
     mutating func duration(_ name: String) throws(UsageError) -> Int? {
         guard let text = try value(name) else { return nil }
