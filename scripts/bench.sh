@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Measures, and prints medians with their spread.
-#   scripts/bench.sh [JOB...] [--events N] [--repeats N] [--partitions N] [--workers N] [--directory DIR] [--json FILE]
-#       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot, salted, hot-salted, shuffled): fills a topic of a log, drains it with a
-#       daemon, both processes of their own: throughput, processor time by part, commits, memory
+#   scripts/bench.sh [JOB...] [--events N] [--repeats N] [--partitions N...] [--workers N...] [--directory DIR] [--json FILE]
+#       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot, salted, hot-salted, shuffled, nexmark-q0 to nexmark-q18): fills a
+#       topic of a log, drains it with a daemon, both processes of their own: throughput, processor time by part, commits, memory. Several numbers of
+#       partitions and workers are measured in all combinations
+#   scripts/bench.sh plot FILE DIR
+#       pictures of what was kept in a file with --json
 #   scripts/bench.sh latency [--rate R] [--interval D] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
 #       from a record that is due to its result that a reader of committed records has; start-up and idling, too
 #   scripts/bench.sh log [--records N] [--rate R] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]

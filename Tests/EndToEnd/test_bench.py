@@ -3,6 +3,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 import pytest
 
@@ -81,6 +82,18 @@ def test_a_job_is_drained_to_its_last_event(tmp_path, job, ended_as):
     assert ledger["consumed"] == 40_000 == ledger["aggregated"] + ledger["filtered"] + ledger["duplicate"] + run["dead_letters"]
     assert ended_as(ledger), ledger
     assert 0 < sum(run["split_us_per_event"].values()) <= run["cpu_us_per_event"] * 1.01
+
+
+def test_pictures_are_made_of_what_was_kept(tmp_path):
+    script(tmp_path, "dedupe", "--events", "20000")
+    printed, figures = script(tmp_path, "sessions", "--events", "20000", "--partitions", "1", "2", "--workers", "1")
+    assert [(result["job"], result["partitions"], result["workers"]) for result in figures["jobs"]] == [
+        ("dedupe", 4, None), ("sessions", 1, 1), ("sessions", 2, 1)]
+    subprocess.run([sys.executable, ROOT / "scripts/bench", "plot", tmp_path / "figures.json", tmp_path], check=True)
+    words = {name: [node.text for node in xml.etree.ElementTree.parse(tmp_path / f"{name}.svg").iter() if node.text]
+             for name in ("processor-time", "partitions")}
+    assert "dedupe" in words["processor-time"] and "sessions" not in words["processor-time"]
+    assert {"1", "2", "1 worker"} <= set(words["partitions"])
 
 
 def test_latency_counts_what_comes_out_of_the_job(tmp_path):

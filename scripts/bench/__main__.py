@@ -1,13 +1,13 @@
 """`python3 scripts/bench WHAT`: see bench.sh."""
 import argparse
-import json
-import pathlib
 import sys
 
 import backfill
 import drain
 import latency
 import log
+import plot
+import records
 from jobs import JOBS
 from processes import machine
 
@@ -18,17 +18,17 @@ def measure_jobs(arguments):
     parser.add_argument("--events", type=int, help="instead of the job's own number")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--workers", type=int)
+    parser.add_argument("--partitions", type=int, nargs="+", default=[4])
+    parser.add_argument("--workers", type=int, nargs="+", default=[None])
     parser.add_argument("--directory", help="where the files go: the disk that is measured")
     parser.add_argument("--json")
     options = parser.parse_args(arguments)
-    results = []
     for name in options.job:
-        results.append(drain.measure(name, options, options.partitions, options.workers))
-        drain.report(results[-1], machine())
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"machine": machine(), "jobs": results}, indent=1))
+        for partitions in options.partitions:
+            for result in drain.measure(name, options, partitions, options.workers):
+                drain.report(result, machine())
+                if options.json:
+                    records.keep(options.json, "jobs", result, ("job", "partitions", "workers"))
 
 
 def measure_latency(arguments):
@@ -43,7 +43,7 @@ def measure_latency(arguments):
     result = latency.measure(options)
     latency.report(result, machine())
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"machine": machine(), "latency": result}, indent=1))
+        records.keep(options.json, "latency", result)
 
 
 if __name__ == "__main__":
@@ -52,6 +52,8 @@ if __name__ == "__main__":
         log.main(arguments[1:])
     elif arguments[:1] == ["backfill"]:
         backfill.main(arguments[1:])
+    elif arguments[:1] == ["plot"]:
+        plot.main(*arguments[1:])
     elif arguments[:1] == ["latency"]:
         measure_latency(arguments[1:])
     else:

@@ -56,29 +56,37 @@ def drain(directory, log, job, name, workers=None):
     }
 
 
-def measure(name, options, partitions=4, workers=None):
-    """A warm-up and `options.repeats` runs on one topic."""
+def measure(name, options, partitions=4, workers=(None,)):
+    """For each number of workers a warm-up and `options.repeats` runs, all on one topic."""
     job = JOBS[name]
     if options.events:
         job.events = options.events
     directory = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-", dir=options.directory))
-    runs = []
+    results = []
     try:
         log = Log(directory, partitions)
         try:
             job.fill(log, options.seed)
-            for number in range(options.repeats + 1):
-                run = drain(directory, log, job, f"bench-{number}", workers)
-                if number > 0:
-                    runs.append(run)
-                print(f"{name}, {'warm-up' if number == 0 else f'run {number}'}: {run['events_per_second']:,.0f} events/s, "
-                      f"{run['cpu_us_per_event']:.2f} us CPU an event, {run['cores_used']:.2f} cores used, "
-                      f"{run['memory_max_bytes'] / 2**20:.0f} MiB", flush=True)
+            for count in workers:
+                results.append({"job": name, "what": job.what, "events": job.events, "users": job.users, "partitions": partitions, "workers": count,
+                                "runs": repeat(directory, log, job, count, options.repeats)})
         finally:
             log.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    return {"job": name, "what": job.what, "events": job.events, "users": job.users, "partitions": partitions, "workers": workers, "runs": runs}
+    return results
+
+
+def repeat(directory, log, job, workers, repeats):
+    runs = []
+    for number in range(repeats + 1):
+        run = drain(directory, log, job, f"bench-{workers or 'all'}-{number}", workers)
+        if number > 0:
+            runs.append(run)
+        print(f"{job.file.stem}, {'warm-up' if number == 0 else f'run {number}'}: {run['events_per_second']:,.0f} events/s, "
+              f"{run['cpu_us_per_event']:.2f} us CPU an event, {run['cores_used']:.2f} cores used, "
+              f"{run['memory_max_bytes'] / 2**20:.0f} MiB", flush=True)
+    return runs
 
 
 def report(result, machine):
@@ -89,7 +97,8 @@ def report(result, machine):
         if values:
             print(f"  {text:<34}{form.format(statistics.median(values)):>12}   ({form.format(min(values))} to {form.format(max(values))})")
 
-    print(f"\n{result['job']}: {result['events']:,} events, {result['users']:,} users, {result['partitions']} partitions, "
+    workers = f", {result['workers']} workers" if result["workers"] else ""
+    print(f"\n{result['job']}: {result['events']:,} events, {result['users']:,} users, {result['partitions']} partitions{workers}, "
           f"medians of {len(runs)} on {machine}")
     row("events/s", lambda r: r["events_per_second"], "{:,.0f}")
     row("processor time, us an event", lambda r: r["cpu_us_per_event"], "{:.2f}")
