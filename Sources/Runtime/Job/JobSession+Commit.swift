@@ -229,6 +229,9 @@ extension JobSession {
         if let median = duration.bound(at: 0.5), let p99 = duration.bound(at: 0.99), p99.isFinite {
             context.board.update { $0.commitSeconds = (median, p99) }
         }
+        for task in frozen.values {
+            for output in task.content.outputs { output.spare?.give(output.records) }
+        }
         frozen = [:]
         backOffPause = .milliseconds(100)
         return .published

@@ -10,6 +10,8 @@ struct KafkaOutput {
     private let encoder: JSONEncoder
     private var ends: [Int] = []
     private(set) var records = OutgoingRecords()
+    /// Where buffers come back to when their epoch is over.
+    let spare = SpareRecords()
 
     init(_ plan: KafkaSinkPlan, columns: [Int], input: Schema) {
         topic = plan.topic
@@ -40,7 +42,7 @@ struct KafkaOutput {
 
     /// Everything since the last call.
     mutating func take() -> OutgoingRecords {
-        defer { records = OutgoingRecords() }
+        defer { records = spare.take() }
         return records
     }
 }

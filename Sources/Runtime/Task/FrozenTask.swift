@@ -3,6 +3,13 @@ import State
 
 /// What one task did in one epoch, taken from it when the epoch froze. The task goes on; this waits for the commit.
 struct FrozenTask: Sendable {
+    struct Output: Sendable {
+        var topic: String
+        var records: OutgoingRecords
+        /// Where the buffer goes when the epoch is over.
+        var spare: SpareRecords?
+    }
+
     var task: TaskID
     var epoch: Int
     var partition: TopicPartition
@@ -13,7 +20,7 @@ struct FrozenTask: Sendable {
     var ledger: Ledger
     var changes: ChangeSet
     /// Outputs by topic, in the order of the sinks.
-    var outputs: [(topic: String, records: OutgoingRecords)]
+    var outputs: [Output]
     var deadLetters: [DeadLetter]
     var rolled: [RolledRows]
     /// The oldest Kafka timestamp of each batch with its number of records: how long records took to become output.

@@ -303,14 +303,14 @@ final class Task {
         } catch {
             throw RuntimeFailure(task: id, error)
         }
-        var outputs: [(topic: String, records: OutgoingRecords)] = []
+        var outputs: [FrozenTask.Output] = []
         for index in pipeline.kafka.indices {
             let records = pipeline.kafka[index].take()
-            if records.count > 0 { outputs.append((pipeline.kafka[index].topic, records)) }
+            if records.count > 0 { outputs.append(.init(topic: pipeline.kafka[index].topic, records: records, spare: pipeline.kafka[index].spare)) }
         }
         for index in pipeline.shuffles.indices {
             let records = pipeline.shuffles[index].take()
-            if records.count > 0 { outputs.append((pipeline.shuffles[index].topic, records)) }
+            if records.count > 0 { outputs.append(.init(topic: pipeline.shuffles[index].topic, records: records)) }
         }
         let frozen = FrozenTask(
             task: id, epoch: epoch, partition: partition, position: position,
