@@ -199,6 +199,46 @@ def test_killed_at_random_moments_it_gives_the_same_files_and_nothing_twice(site
     assert not (victim.directory / "data/state/sessions.backfill.hunted").exists()
 
 
+SHUFFLED = re.sub(r"  sessions:\n(    .*\n)+", """\
+  sessions:
+    from: unique
+    group_by: [url]
+    window: {tumbling: {size: 5s}}
+    aggregate: {events: count(), people: count_distinct(user_id), revenue: sum(amount), latest: max(ts)}
+""", JOB, count=1).replace("key: user_id, format: json}}\n  files", "key: url, format: json}}\n  files").replace("[user_id], roll", "[url], roll")
+
+
+def test_windows_below_a_shuffle_are_the_live_ones_and_the_same_bytes_after_kills(site):
+    history = History(site)
+    end = int(time.time() * 1000)
+    live = history.new("live")
+    live.job.write_text(SHUFFLED.replace(", idle_timeout: 1s", "") % (history.site.brokers, ""))
+    assert live.run("--flush") == 0, live.log_text()[-3_000:]
+    assert backfill(live, "calm", BEGIN, end) == 0, live.log_text()[-3_000:]
+    rows = sorted(map(repr, live.parquet_rows()))
+    assert len(rows) > 50 and sorted(map(repr, live.parquet_rows("lake.backfill/calm"))) == rows
+
+    victim = history.new("victim", workers=3)
+    victim.job.write_text(SHUFFLED % (history.site.brokers, ""))
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    dice = random.Random(seed)
+    kills = 0
+    while kills < KILLS // 2:
+        process = start(victim, "hunted", BEGIN, end, "--rate", 2_500)
+        try:
+            assert process.wait(dice.uniform(0.3, 2.5)) == 0, victim.log_text()[-3_000:]
+            break
+        except subprocess.TimeoutExpired:
+            victim.kill(process)
+            kills += 1
+    assert kills >= 2
+    assert backfill(victim, "hunted", BEGIN, end) == 0, victim.log_text()[-3_000:]
+    assert published(victim, "hunted") == published(live, "calm")
+    log = history.site
+    assert sessions(log, "sessions.out.backfill.hunted") == sessions(log, "sessions.out.backfill.calm") == sessions(log, "sessions.out")
+
+
 def test_a_range_has_the_records_with_its_timestamps_and_no_others(site):
     history = History(site)
     times = history.times()
