@@ -4,6 +4,8 @@
 #       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot, salted, hot-salted, shuffled, nexmark-q0 to nexmark-q18): fills a
 #       topic of a log, drains it with a daemon, both processes of their own: throughput, processor time by part, commits, memory. Several numbers of
 #       partitions and workers are measured in all combinations
+#   scripts/bench.sh operators
+#       decoding, and the main job's dedupe and sessions, by themselves on one thread
 #   scripts/bench.sh plot FILE DIR
 #       pictures of what was kept in a file with --json
 #   scripts/bench.sh latency [--rate R] [--interval D] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
@@ -19,6 +21,10 @@ cd "$(dirname "$0")/.."
 
 scripts/bootstrap.sh
 swift build -c release --product millrace 2>&1 | tail -1
+if [ "${1:-}" = operators ]; then
+    swift build -c release --product hotpaths 2>&1 | tail -1
+    exec .build/release/hotpaths time
+fi
 if [ "${1:-}" = recovery ]; then
     shift
     scripts/bootstrap.sh --tests

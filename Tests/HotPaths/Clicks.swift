@@ -20,8 +20,6 @@ struct SplitMix64 {
 
 /// Events like those of `millrace generate`, as text and as columns.
 struct Clicks {
-    static let users = 20_000
-
     let decoder = JSONDecoder(fields: [
         DecodedField("event_id", .string), DecodedField("user_id", .string), DecodedField("ts", .timestamp, timestampForm: .milliseconds),
         DecodedField("event_type", .string), DecodedField("url", .string),
@@ -29,17 +27,23 @@ struct Clicks {
     ])
     private var random: SplitMix64
     private var time: Int64 = 1_767_225_600_000
+    private let users: Int
+    private let pace: Int64
 
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+    /// - Parameter pace: event time from one event to the next, milliseconds.
+    init(seed: UInt64, users: Int = 20_000, pace: Int64 = 50) {
+        random = SplitMix64(seed: seed)
+        self.users = users
+        self.pace = pace
+    }
 
-    /// Five seconds of event time a hundred events.
     mutating func next() -> String {
-        time += 50
+        time += pace
         let kind = random.below(100)
         let id = String(random.next(), radix: 16)
         let padded = String(repeating: "0", count: 16 - id.count) + id
         return """
-            {"event_id":"\(padded)\(padded)","user_id":"user-\(1_000_000 + random.below(Self.users))","ts":\(time - Int64(random.below(20_000))),\
+            {"event_id":"\(padded)\(padded)","user_id":"user-\(1_000_000 + random.below(users))","ts":\(time - Int64(random.below(20_000))),\
             "event_type":"\(kind < 70 ? "view" : kind < 97 ? "click" : "purchase")","url":"/shop/category-\(random.below(40))/item-\(random.below(5_000))",\
             "amount":\(kind >= 97 ? "\(random.below(400)).\(10 + random.below(90))" : "null"),"device":{"os":"android","browser":"firefox"},\
             "referrer":"/campaign/\(random.below(1_000))"}
@@ -48,7 +52,13 @@ struct Clicks {
 
     /// A batch of the next `count` events, with watermarks 60 s behind the latest.
     mutating func batch(_ count: Int) -> Batch {
-        let texts = Texts((0..<count).map { _ in next() })
+        let texts = texts(count)
+        return decoded(texts)
+    }
+
+    mutating func texts(_ count: Int) -> Texts { Texts((0..<count).map { _ in next() }) }
+
+    func decoded(_ texts: Texts) -> Batch {
         var batch = Batch(schema: decoder.schema)
         var failures: [DecodeFailure] = []
         texts.payloads.withUnsafeBufferPointer { decoder.decode($0, into: &batch, failures: &failures) }

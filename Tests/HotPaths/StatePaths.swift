@@ -32,7 +32,7 @@ final class WindowFolding: HotPath {
     }
 }
 
-private func makeWindow(_ kind: WindowDefinition.Kind, _ input: Schema) -> WindowOperator {
+func makeWindow(_ kind: WindowDefinition.Kind, _ input: Schema) -> WindowOperator {
     let definition = WindowDefinition(
         name: "windows", input: input, groupBy: [1], kind: kind,
         aggregates: [
@@ -81,7 +81,7 @@ final class Deduplicating: HotPath {
     }
 }
 
-private func makeDedupe(_ input: Schema) -> Dedupe {
+func makeDedupe(_ input: Schema) -> Dedupe {
     let day: Int64 = 86_400_000_000
     return Dedupe(
         input: input, by: [0], within: day,
