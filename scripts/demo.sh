@@ -122,8 +122,11 @@ seen=$(curl -fsS "$http/metrics" | awk 'index($1, "millrace_watermark_seconds{")
 from=$((seen + 90 > now - 7200 ? seen + 90 : now - 7200))
 if ((now - from > 60)); then
     say "Generating the clicks of the last $(((now - from) / 60)) minutes, then $rate a second as they happen"
+    # Waited for, it can be stopped: a Ctrl-C in the moment in which it starts would not reach it.
     "$millrace" generate --events $(((now - from) * rate)) --users 100000 --seed "$seed" --start $((from * 1000)) \
-        --span $((now - from))s --brokers "$brokers" demo-clicks
+        --span $((now - from))s --brokers "$brokers" demo-clicks &
+    generator=$!
+    wait "$generator"
 else
     say "Generating $rate clicks a second"
     now=$((from > now ? from : now))
