@@ -51,7 +51,10 @@ generator=
 stop() {
     trap - EXIT
     trap '' INT TERM
-    if [[ -n "$generator" ]]; then kill "$generator" 2>/dev/null || true; fi
+    if [[ -n "$generator" ]]; then
+        kill "$generator" 2>/dev/null || true
+        wait "$generator" 2>/dev/null || true
+    fi
     if [[ -n "$daemon" ]]; then
         printf '\nStopping after a last commit.\n'
         kill "$daemon" 2>/dev/null || true
@@ -106,7 +109,8 @@ counters() {
 SECONDS=0
 mkdir -p data
 say "Starting millrace run --config $config $job (its log: $output)"
-"$millrace" run --config "$config" --log text "$job" >"$output" 2>&1 &
+# In a session of its own a Ctrl-C does not reach it besides: told twice to stop it does without a last commit.
+setsid "$millrace" run --config "$config" --log text "$job" >"$output" 2>&1 &
 daemon=$!
 await 60 is_ready || is_over || fail "millrace is not ready after 60 s: $(curl -sS "$http/readyz" 2>&1 || true)"
 echo "Ready. Dashboard: $http/"

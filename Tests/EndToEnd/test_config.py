@@ -157,6 +157,8 @@ def test_the_demo_stops_what_it_started_and_says_when_a_port_is_taken(tmp_path):
     assert process.returncode == 0, out
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+    said = (tmp_path / "data/demo.log").read_text()
+    assert "SIGTERM: stopping after a last commit" in said and "the log has stopped" in said and "again" not in said, said
 
 
 def test_the_job_in_the_readme_is_one(site):
