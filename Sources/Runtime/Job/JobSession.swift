@@ -44,7 +44,7 @@ package final class JobSession {
     var producer: any EpochProducer
     package let workers: [Worker]
     package let maintenance: Maintenance
-    let background = BackgroundRecovery()
+    let background = BackgroundRecovery<RecoveredTask>()
     let failures = Mailbox<WorkerReply>()
     package var machine = CommitMachine(after: 0)
     var owned: [TaskID: Owned] = [:]
@@ -323,7 +323,7 @@ package final class JobSession {
     package func end() {
         context.requests.wakeUp = nil
         for worker in workers { worker.stopAndJoin() }
-        background.end()
+        for recovered in background.end() { recovered.home.close() }
         maintenance.stop()
         _ = try? consumer.close(timeout: .seconds(5))
     }
