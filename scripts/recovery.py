@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How long it takes until a job works again: after a kill with its local state, from an object store without it, on another instance.
 
-The state is sessions of users that stay open, a kilobyte each. Log, store and instances are processes of this machine. Prints a table for docs/performance.md and
-writes docs/recovery.svg (with matplotlib: `pip install matplotlib`) and, with --json, the figures.
+The state is sessions of users that stay open, a kilobyte each. Log, store and instances are processes of this machine. Prints a table for docs/performance.md and,
+with --json, writes the figures, of which recovery_plot.py makes docs/recovery.svg.
 """
 import argparse
 import base64
@@ -23,9 +23,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests/EndToEnd"))
 from confluent_kafka import Producer  # noqa: E402
 from harness import Site, await_that  # noqa: E402
+from recovery_plot import tell  # noqa: E402
 
 PARTITIONS = 2
 PAGE_BYTES = 1_000
+# A snapshot is taken after 128 MiB of a task's deltas.
+STEP_MEGABYTES = 15
 START = 1_700_000_000_000
 JOB = """
 job: recovery
@@ -47,6 +50,12 @@ sinks:
   topic: {from: sessions, kafka: {topic: sessions, key: user, format: json}}
 dead_letter: {topic: dead}
 """
+
+
+def make(above, name):
+    directory = pathlib.Path(above) / name
+    directory.mkdir()
+    return directory
 
 
 class Store:
@@ -120,8 +129,8 @@ class Visits:
 class Bench:
     def __init__(self, directory, megabytes, in_store):
         self.directory = pathlib.Path(directory)
-        self.store = Store(self.make("store")) if in_store else None
-        self.log = Site(self.make("log"), "", partitions=PARTITIONS)
+        self.store = Store(make(self.directory, "store")) if in_store else None
+        self.log = Site(make(self.directory, "log"), "", partitions=PARTITIONS)
         self.log.start_log()
         self.log.create("visits", partitions=PARTITIONS)
         self.visits = Visits(self.log.brokers)
@@ -134,13 +143,8 @@ class Bench:
             self.close()
             raise
 
-    def make(self, name):
-        directory = self.directory / name
-        directory.mkdir()
-        return directory
-
     def instance(self, name):
-        site = Site(self.make(name), JOB % self.log.brokers, log=False, brokers=self.log.brokers, interval="1s")
+        site = Site(make(self.directory, name), JOB % self.log.brokers, log=False, brokers=self.log.brokers, interval="1s")
         storage = f"storage: {self.directory}/checkpoints"
         if self.store:
             storage = f"storage: s3://bucket/recovery, s3: {{endpoint: '{self.store.endpoint}', region: eu-central-1}}"
@@ -199,10 +203,12 @@ class Bench:
             time.sleep(0.01)
         return ready or worked, worked
 
-    def recoveries(self):
-        """Seconds that each task took in the last life."""
-        lines = [json.loads(line) for line in self.first.log_text().splitlines() if line.startswith("{")]
-        return [line["seconds"] for line in lines if line.get("msg") == "task recovered"][-PARTITIONS:]
+    def slowest(self, site=None, count=PARTITIONS):
+        """Where the time went of the task that took longest to restore in the last life, in seconds."""
+        lines = [json.loads(line) for line in (site or self.first).log_text().splitlines() if line.startswith("{")]
+        tasks = [line for line in lines if line.get("msg") == "task recovered"][-count:]
+        found = max(tasks, key=lambda task: task["seconds"])
+        return {name.removesuffix("_seconds"): value for name, value in found.items() if name.endswith("seconds")}
 
     def close(self):
         for site in (self.first, self.log):
@@ -211,22 +217,29 @@ class Bench:
             self.store.close()
 
 
-def kills(directory, megabytes, steps):
-    """Points of (bytes changed since the last snapshot, seconds of recovery, to readiness, to a commit)."""
+def kills(directory, megabytes, steps, repeats):
+    """Points of (bytes changed since the last snapshot, seconds of recovery, to readiness, to a commit), several at each step."""
     bench = Bench(directory, megabytes, in_store=False)
     try:
-        points = []
-        for _ in range(steps):
-            end = bench.visits.go_on()
-            await_that(lambda: bench.first.metric("millrace_records_consumed_total") > 0, 60, "work")
-            bench.first.kill(bench.process)
-            changed = bench.delta_bytes()
-            ready, worked = bench.restart()
-            points.append(dict(changed=changed, recovery=max(bench.recoveries()), ready=ready, worked=worked))
-            print(points[-1], flush=True)
-            end()
-            bench.visits.new(15)
+        # Until both tasks have just taken a snapshot: what follows is one stretch from the least to the most that a recovery has to do.
+        while bench.delta_bytes() > 12e6:
+            bench.visits.new(4)
             bench.drain()
+        points = []
+        for step in range(steps):
+            if step:
+                bench.visits.new(STEP_MEGABYTES)
+                bench.drain()
+            for _ in range(repeats):
+                end = bench.visits.go_on()
+                await_that(lambda: bench.first.metric("millrace_records_consumed_total") > 0, 60, "work")
+                bench.first.kill(bench.process)
+                changed = bench.delta_bytes()
+                ready, worked = bench.restart()
+                parts = bench.slowest()
+                points.append(dict(step=step, changed=changed, recovery=parts.pop("seconds"), ready=ready, worked=worked, parts=parts))
+                print(points[-1], flush=True)
+                end()
         return dict(state=bench.state_bytes(), points=points)
     finally:
         bench.close()
@@ -247,8 +260,10 @@ def from_store(directory, megabytes, repeats):
             before = bench.store.sent()
             ready, worked = bench.restart()
             fetched = bench.store.sent() - before
-            took = max(bench.recoveries())
-            runs.append(dict(fetched=fetched, recovery=took, rate=fetched / took / 1e6, ready=ready, worked=worked, raw=raw_rate(bench.store)))
+            parts = bench.slowest()
+            took = parts.pop("seconds")
+            runs.append(dict(
+                fetched=fetched, recovery=took, rate=fetched / took / 1e6, parts=parts, ready=ready, worked=worked, raw=raw_rate(bench.store)))
             print(runs[-1], flush=True)
         end()
         return runs
@@ -285,7 +300,7 @@ def hand_over(directory, megabytes, in_store):
                     seen[partition], last[partition] = count, now
             moved = [p for p in range(PARTITIONS) if second.metric("millrace_records_consumed_total", partition=p) > 0]
             if moved:
-                result = dict(worked=now, still=now - last[moved[0]])
+                result = dict(worked=now, still=now - last[moved[0]], parts=bench.slowest(second, 1), state=bench.state_bytes() / PARTITIONS)
                 break
             assert process.poll() is None and now < 600, second.log_text()[-3_000:]
             time.sleep(0.02)
@@ -297,31 +312,10 @@ def hand_over(directory, megabytes, in_store):
         bench.close()
 
 
-def plot(points, state):
-    try:
-        import matplotlib
-    except ImportError:
-        print("no plot: pip install matplotlib", file=sys.stderr)
-        return
-    matplotlib.use("svg")
-    # The same bytes for the same figures.
-    matplotlib.rcParams["svg.hashsalt"] = "recovery"
-    import matplotlib.pyplot as plot
-    figure, axes = plot.subplots(figsize=(7, 4))
-    x = [p["changed"] / 1e6 for p in points]
-    axes.plot(x, [p["recovery"] for p in points], "o", label="restoring the slower task")
-    axes.plot(x, [p["worked"] for p in points], "s", label="start of the process to the first commit")
-    axes.set(xlabel="deltas since the last snapshot, MB", ylabel="seconds", xlim=(0, None), ylim=(0, None),
-             title=f"Recovery after SIGKILL with {state / 1e9:.1f} GB of local state")
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(ROOT / "docs/recovery.svg", metadata={"Date": None})
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1_000, help="of state, for each task that moves; half as much for each that does not")
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=8, help=f"of {STEP_MEGABYTES} MB of changes for each task")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--only", choices=["kill", "store", "move"])
@@ -335,7 +329,9 @@ def main():
         with tempfile.TemporaryDirectory(prefix="millrace-recovery-") as directory:
             figures[name] = body(directory)
     if arguments.only in (None, "kill"):
-        within("kill", lambda directory: kills(directory, half, arguments.steps))
+        # A quarter of the state, too: what there is should make no difference.
+        within("kill", lambda directory: [
+            kills(make(directory, f"{share}"), half * share, arguments.steps, arguments.repeats) for share in (0.25, 1)])
     if arguments.only in (None, "store"):
         within("store", lambda directory: from_store(directory, half, arguments.repeats))
     if arguments.only in (None, "move"):
@@ -346,14 +342,19 @@ def main():
     show(figures)
 
 
+def spread(points, name):
+    return f"{statistics.median(p[name] for p in points):.2f} s, longest {max(p[name] for p in points):.2f} s"
+
+
 def show(figures):
     median = statistics.median
     print("| | |\n|---|---|")
     if kill := figures.get("kill"):
-        points = kill["points"]
-        plot(points, kill["state"])
-        print(f"| SIGKILL with {kill['state'] / 1e9:.2f} GB of local state: start of the process to ready | {median(p['ready'] for p in points):.2f} s |")
-        print(f"| ... to the first commit of records | {median(p['worked'] for p in points):.2f} s, longest {max(p['worked'] for p in points):.2f} s |")
+        for state in kill:
+            points = state["points"]
+            print(f"| SIGKILL with {state['state'] / 1e9:.2f} GB of local state: start of the process to ready | {spread(points, 'ready')} |")
+            print(f"| ... to the first commit of records | {spread(points, 'worked')} |")
+        tell(figures)
     if runs := figures.get("store"):
         print(f"| from the store, no local state: {median(r['fetched'] for r in runs) / 1e9:.2f} GB | {median(r['rate'] for r in runs):.0f} MB/s |")
         print(f"| ... the same files by curl | {median(r['raw'] for r in runs):.0f} MB/s |")

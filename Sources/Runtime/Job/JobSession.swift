@@ -247,8 +247,6 @@ package final class JobSession {
         case .assign(let partitions):
             try checkGrowth(partitions)
             try findEnds()
-            // All are restored before any is read: a question about one partition would wait behind the long poll for another's
-            // records, which go over the same connection.
             try restore(partitions.sorted())
             context.board.update { $0.notReady = notReady }
         case .revoke(let partitions):
