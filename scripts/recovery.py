@@ -6,10 +6,12 @@ with --json, writes the figures, of which recovery_plot.py makes docs/recovery.s
 """
 import argparse
 import base64
+import hashlib
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -24,8 +26,10 @@ sys.path.insert(0, str(ROOT / "Tests/EndToEnd"))
 from confluent_kafka import Producer  # noqa: E402
 from harness import Site, await_that  # noqa: E402
 from recovery_plot import tell  # noqa: E402
+from s3_server import ACCESS, BUCKET, SECRET  # noqa: E402
 
 PARTITIONS = 2
+REGION = "eu-central-1"
 PAGE_BYTES = 1_000
 # A snapshot is taken after 128 MiB of a task's deltas.
 STEP_MEGABYTES = 15
@@ -59,15 +63,34 @@ def make(above, name):
 
 
 class Store:
-    def __init__(self, directory):
+    """An object store of this machine: one as fast as it allows, or moto's, which checks signatures and is all Python."""
+    SERVERS = {"fast": lambda directory: [ROOT / "scripts/object_store.py", directory],
+               "moto": lambda directory: [ROOT / "Tests/EndToEnd/s3_server.py", "--bucket"]}
+
+    def __init__(self, kind, directory):
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "scripts/object_store.py", directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, *self.SERVERS[kind](directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.endpoint = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-        self.directory = pathlib.Path(directory)
 
     def sent(self):
         with urllib.request.urlopen(self.endpoint + "/__bytes") as answer:
             return int(answer.read())
+
+    def curl(self, *arguments, **options):
+        """curl with the signature of a request without a body."""
+        return subprocess.run(
+            ["curl", "-s", "--aws-sigv4", f"aws:amz:{REGION}:s3", "--user", f"{ACCESS}:{SECRET}",
+             "-H", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}", *arguments], check=True, **options)
+
+    def raw_rate(self):
+        """Tables and deltas with four curls at a time, MB/s."""
+        listed = self.curl(f"{self.endpoint}/{BUCKET}/?list-type=2&prefix=recovery%2F", stdout=subprocess.PIPE, text=True).stdout
+        keys = [key for key in re.findall("<Key>(.*?)</Key>", listed) if "/tables/" in key or key.endswith(".delta")]
+        before = self.sent()
+        began = time.monotonic()
+        self.curl("--parallel", "--parallel-max", "4", *(
+            word for key in keys for word in ("-o", "/dev/null", f"{self.endpoint}/{BUCKET}/{key}")), stderr=subprocess.DEVNULL)
+        return (self.sent() - before) / (time.monotonic() - began) / 1e6
 
     def close(self):
         self.process.kill()
@@ -129,7 +152,7 @@ class Visits:
 class Bench:
     def __init__(self, directory, megabytes, in_store):
         self.directory = pathlib.Path(directory)
-        self.store = Store(make(self.directory, "store")) if in_store else None
+        self.store = Store(in_store, make(self.directory, "store")) if in_store else None
         self.log = Site(make(self.directory, "log"), "", partitions=PARTITIONS)
         self.log.start_log()
         self.log.create("visits", partitions=PARTITIONS)
@@ -147,7 +170,7 @@ class Bench:
         site = Site(make(self.directory, name), JOB % self.log.brokers, log=False, brokers=self.log.brokers, interval="1s")
         storage = f"storage: {self.directory}/checkpoints"
         if self.store:
-            storage = f"storage: s3://bucket/recovery, s3: {{endpoint: '{self.store.endpoint}', region: eu-central-1}}"
+            storage = f"storage: s3://{BUCKET}/recovery, s3: {{endpoint: '{self.store.endpoint}', region: {REGION}}}"
         site.config.write_text(site.config.read_text().replace("storage: ./data/checkpoints", storage).replace("256MiB", "1GiB"))
         return site
 
@@ -219,7 +242,7 @@ class Bench:
 
 def kills(directory, megabytes, steps, repeats):
     """Points of (bytes changed since the last snapshot, seconds of recovery, to readiness, to a commit), several at each step."""
-    bench = Bench(directory, megabytes, in_store=False)
+    bench = Bench(directory, megabytes, in_store=None)
     try:
         # Until both tasks have just taken a snapshot: what follows is one stretch from the least to the most that a recovery has to do.
         while bench.delta_bytes() > 12e6:
@@ -245,8 +268,8 @@ def kills(directory, megabytes, steps, repeats):
         bench.close()
 
 
-def from_store(directory, megabytes, repeats):
-    bench = Bench(directory, megabytes, in_store=True)
+def from_store(directory, megabytes, repeats, kind):
+    bench = Bench(directory, megabytes, in_store=kind)
     try:
         runs = []
         end = bench.visits.go_on()
@@ -263,22 +286,12 @@ def from_store(directory, megabytes, repeats):
             parts = bench.slowest()
             took = parts.pop("seconds")
             runs.append(dict(
-                fetched=fetched, recovery=took, rate=fetched / took / 1e6, parts=parts, ready=ready, worked=worked, raw=raw_rate(bench.store)))
+                fetched=fetched, recovery=took, rate=fetched / took / 1e6, parts=parts, ready=ready, worked=worked, raw=bench.store.raw_rate()))
             print(runs[-1], flush=True)
         end()
         return runs
     finally:
         bench.close()
-
-
-def raw_rate(store):
-    """The same files with four curls at a time, MB/s."""
-    tables = [p for p in store.directory.rglob("*") if p.is_file() and ("tables" in p.parts or p.suffix == ".delta")]
-    began = time.monotonic()
-    subprocess.run(
-        ["curl", "-s", "--parallel", "--parallel-max", "4"] + [
-            word for p in tables for word in ("-o", "/dev/null", f"{store.endpoint}/{p.relative_to(store.directory)}")], check=True)
-    return sum(p.stat().st_size for p in tables) / (time.monotonic() - began) / 1e6
 
 
 def hand_over(directory, megabytes, in_store):
@@ -317,11 +330,11 @@ def main():
     parser.add_argument("--megabytes", type=int, default=1_000, help="of state, for each task that moves; half as much for each that does not")
     parser.add_argument("--steps", type=int, default=8, help=f"of {STEP_MEGABYTES} MB of changes for each task")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--store", choices=list(Store.SERVERS), default="fast")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--only", choices=["kill", "store", "move"])
     arguments = parser.parse_args()
-    os.environ.setdefault("AWS_ACCESS_KEY_ID", "measurement")
-    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "measurement")
+    os.environ.update(AWS_ACCESS_KEY_ID=ACCESS, AWS_SECRET_ACCESS_KEY=SECRET)
     figures = {}
     half = arguments.megabytes / PARTITIONS
 
@@ -333,10 +346,10 @@ def main():
         within("kill", lambda directory: [
             kills(make(directory, f"{share}"), half * share, arguments.steps, arguments.repeats) for share in (0.25, 1)])
     if arguments.only in (None, "store"):
-        within("store", lambda directory: from_store(directory, half, arguments.repeats))
+        within(f"store_{arguments.store}", lambda directory: from_store(directory, half, arguments.repeats, arguments.store))
     if arguments.only in (None, "move"):
-        within("move_directory", lambda directory: hand_over(directory, arguments.megabytes, False))
-        within("move_store", lambda directory: hand_over(directory, arguments.megabytes, True))
+        within("move_directory", lambda directory: hand_over(directory, arguments.megabytes, None))
+        within(f"move_{arguments.store}", lambda directory: hand_over(directory, arguments.megabytes, arguments.store))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     show(figures)
@@ -355,13 +368,14 @@ def show(figures):
             print(f"| SIGKILL with {state['state'] / 1e9:.2f} GB of local state: start of the process to ready | {spread(points, 'ready')} |")
             print(f"| ... to the first commit of records | {spread(points, 'worked')} |")
         tell(figures)
-    if runs := figures.get("store"):
-        print(f"| from the store, no local state: {median(r['fetched'] for r in runs) / 1e9:.2f} GB | {median(r['rate'] for r in runs):.0f} MB/s |")
-        print(f"| ... the same files by curl | {median(r['raw'] for r in runs):.0f} MB/s |")
-        print(f"| ... start of the process to the first commit | {median(r['worked'] for r in runs):.2f} s |")
-    for name, place in (("move_directory", "a shared directory"), ("move_store", "the store")):
+    for kind in Store.SERVERS:
+        if runs := figures.get(f"store_{kind}"):
+            print(f"| from the store ({kind}), no local state: {median(r['fetched'] for r in runs) / 1e9:.2f} GB | {median(r['rate'] for r in runs):.0f} MB/s |")
+            print(f"| ... the same files by curl | {median(r['raw'] for r in runs):.0f} MB/s |")
+            print(f"| ... start of the process to the first commit | {median(r['worked'] for r in runs):.2f} s |")
+    for name, place in (("move_directory", "a shared directory"), ("move_fast", "the store (fast)"), ("move_moto", "the store (moto)")):
         if move := figures.get(name):
-            print(f"| hand-over of a task through {place}: start of the new instance to its first commit of the task | {move['worked']:.1f} s |")
+            print(f"| hand-over of a task of {move['state'] / 1e9:.2f} GB through {place}: start of the new instance to its first commit of the task | {move['worked']:.1f} s |")
             print(f"| ... the task stood still | {move['still']:.1f} s |")
 
 

@@ -106,7 +106,14 @@ package final class Maintenance: Sendable {
         defer { try? FileManager.default.removeItem(atPath: local) }
         let name = DeltaChain.snapshotName(newest, job: job, task: flush.task)
         try storage.putDirectory(local, as: name)
-        try dropOlder(than: newest, keeping: name, flush.task)
+        do throws(StateError) {
+            try dropOlder(than: newest, keeping: name, flush.task)
+        } catch {
+            // The home has the deltas, of which some may be gone already: to do it all again would miss them.
+            context.log.warn(
+                "what a snapshot makes unnecessary could not be deleted; will be tried again after the next",
+                ["task": .string(flush.task.name), "error": .string("\(error)")])
+        }
     }
 
     /// Deletes what a recovery no longer needs: deltas before the snapshot, and older snapshots. The delta that the snapshot is
