@@ -245,8 +245,8 @@ def kills(directory, megabytes, steps, repeats):
     bench = Bench(directory, megabytes, in_store=None)
     try:
         # Until both tasks have just taken a snapshot: what follows is one stretch from the least to the most that a recovery has to do.
-        while bench.delta_bytes() > 12e6:
-            bench.visits.new(4)
+        while bench.delta_bytes() > 16e6:
+            bench.visits.new(6)
             bench.drain()
         points = []
         for step in range(steps):

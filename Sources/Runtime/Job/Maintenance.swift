@@ -1,5 +1,6 @@
 import Foundation
 import State
+import Synchronization
 
 /// The job's background thread: brings the homes of tasks up to date from their committed deltas and takes snapshots, while
 /// the workers go on.
@@ -27,6 +28,7 @@ package final class Maintenance: Sendable {
     private let requests = Mailbox<Request>()
     private let outcomes = Mailbox<Outcome>()
     private let thread: ThreadBox
+    private let isStopping = Atomic(false)
 
     init(_ context: JobContext) {
         self.context = context
@@ -67,8 +69,9 @@ package final class Maintenance: Sendable {
         _ = serve(requests.drain())
     }
 
-    /// Waits for the flush under way, if any.
+    /// Waits for the flush under way, if any, but not for what it tidies up: the next one does that too.
     func stop() {
+        isStopping.store(true, ordering: .relaxed)
         requests.send(.stop)
         thread.join()
     }
@@ -125,6 +128,7 @@ package final class Maintenance: Sendable {
         let kept = DeltaChain.name(newest, job: job, task: task)
         var snapshots: Set<String> = []
         for object in try context.settings.storage.list(directory) {
+            if isStopping.load(ordering: .relaxed) { return }
             let parts = object.name.dropFirst(directory.count + 1).split(separator: "/")
             guard let first = parts.first else { continue }
             if first.hasPrefix("snapshot-") {
