@@ -14,7 +14,7 @@
 #       the log alone: producing, consuming, latency, transactions, start, memory, with a lean client and with librdkafka
 #   scripts/bench.sh backfill [--events N] [--repeats N] [--compare] [--json FILE]
 #       a backfill of a topic and the live job over the same topic, one after the other
-#   scripts/bench.sh recovery [--megabytes N] [--steps N] [--repeats N] [--only kill|store|move] [--json FILE]
+#   scripts/bench.sh recovery [--megabytes N] [--steps N] [--repeats N] [--only kill|store|move] [--store fast|moto] [--json FILE]
 #       until a job works again: after a kill, without its local state, on another instance
 set -euo pipefail
 cd "$(dirname "$0")/.."

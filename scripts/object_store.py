@@ -79,7 +79,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "uploadId" in query:
             shutil.rmtree(ROOT / ".uploads" / query["uploadId"], ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            # Of a "directory" there are only the objects below.
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
         self.answer(204)
 
     def do_GET(self):

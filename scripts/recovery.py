@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """How long it takes until a job works again: after a kill with its local state, from an object store without it, on another instance.
 
-The state is sessions of users that stay open, a kilobyte each. Log, store and instances are processes of this machine. Prints a table for docs/performance.md and
-writes docs/recovery.svg (with matplotlib: `pip install matplotlib`) and, with --json, the figures.
+The state is sessions of users that stay open, a kilobyte each. Log, store and instances are processes of this machine. Prints a table for docs/performance.md and,
+with --json, writes the figures, of which recovery_plot.py makes docs/recovery.svg.
 """
 import argparse
 import base64
+import hashlib
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -23,9 +25,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests/EndToEnd"))
 from confluent_kafka import Producer  # noqa: E402
 from harness import Site, await_that  # noqa: E402
+from recovery_plot import tell  # noqa: E402
+from s3_server import ACCESS, BUCKET, SECRET  # noqa: E402
 
 PARTITIONS = 2
+REGION = "eu-central-1"
 PAGE_BYTES = 1_000
+# A snapshot is taken after 128 MiB of a task's deltas.
+STEP_MEGABYTES = 15
 START = 1_700_000_000_000
 JOB = """
 job: recovery
@@ -49,16 +56,41 @@ dead_letter: {topic: dead}
 """
 
 
+def make(above, name):
+    directory = pathlib.Path(above) / name
+    directory.mkdir()
+    return directory
+
+
 class Store:
-    def __init__(self, directory):
+    """An object store of this machine: one as fast as it allows, or moto's, which checks signatures and is all Python."""
+    SERVERS = {"fast": lambda directory: [ROOT / "scripts/object_store.py", directory],
+               "moto": lambda directory: [ROOT / "Tests/EndToEnd/s3_server.py", "--bucket"]}
+
+    def __init__(self, kind, directory):
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "scripts/object_store.py", directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, *self.SERVERS[kind](directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.endpoint = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-        self.directory = pathlib.Path(directory)
 
     def sent(self):
         with urllib.request.urlopen(self.endpoint + "/__bytes") as answer:
             return int(answer.read())
+
+    def curl(self, *arguments, **options):
+        """curl with the signature of a request without a body."""
+        return subprocess.run(
+            ["curl", "-s", "--aws-sigv4", f"aws:amz:{REGION}:s3", "--user", f"{ACCESS}:{SECRET}",
+             "-H", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}", *arguments], check=True, **options)
+
+    def raw_rate(self):
+        """Tables and deltas with four curls at a time, MB/s."""
+        listed = self.curl(f"{self.endpoint}/{BUCKET}/?list-type=2&prefix=recovery%2F", stdout=subprocess.PIPE, text=True).stdout
+        keys = [key for key in re.findall("<Key>(.*?)</Key>", listed) if "/tables/" in key or key.endswith(".delta")]
+        before = self.sent()
+        began = time.monotonic()
+        self.curl("--parallel", "--parallel-max", "4", *(
+            word for key in keys for word in ("-o", "/dev/null", f"{self.endpoint}/{BUCKET}/{key}")), stderr=subprocess.DEVNULL)
+        return (self.sent() - before) / (time.monotonic() - began) / 1e6
 
     def close(self):
         self.process.kill()
@@ -120,8 +152,8 @@ class Visits:
 class Bench:
     def __init__(self, directory, megabytes, in_store):
         self.directory = pathlib.Path(directory)
-        self.store = Store(self.make("store")) if in_store else None
-        self.log = Site(self.make("log"), "", partitions=PARTITIONS)
+        self.store = Store(in_store, make(self.directory, "store")) if in_store else None
+        self.log = Site(make(self.directory, "log"), "", partitions=PARTITIONS)
         self.log.start_log()
         self.log.create("visits", partitions=PARTITIONS)
         self.visits = Visits(self.log.brokers)
@@ -134,16 +166,11 @@ class Bench:
             self.close()
             raise
 
-    def make(self, name):
-        directory = self.directory / name
-        directory.mkdir()
-        return directory
-
     def instance(self, name):
-        site = Site(self.make(name), JOB % self.log.brokers, log=False, brokers=self.log.brokers, interval="1s")
+        site = Site(make(self.directory, name), JOB % self.log.brokers, log=False, brokers=self.log.brokers, interval="1s")
         storage = f"storage: {self.directory}/checkpoints"
         if self.store:
-            storage = f"storage: s3://bucket/recovery, s3: {{endpoint: '{self.store.endpoint}', region: eu-central-1}}"
+            storage = f"storage: s3://{BUCKET}/recovery, s3: {{endpoint: '{self.store.endpoint}', region: {REGION}}}"
         site.config.write_text(site.config.read_text().replace("storage: ./data/checkpoints", storage).replace("256MiB", "1GiB"))
         return site
 
@@ -199,10 +226,12 @@ class Bench:
             time.sleep(0.01)
         return ready or worked, worked
 
-    def recoveries(self):
-        """Seconds that each task took in the last life."""
-        lines = [json.loads(line) for line in self.first.log_text().splitlines() if line.startswith("{")]
-        return [line["seconds"] for line in lines if line.get("msg") == "task recovered"][-PARTITIONS:]
+    def slowest(self, site=None, count=PARTITIONS):
+        """Where the time went of the task that took longest to restore in the last life, in seconds."""
+        lines = [json.loads(line) for line in (site or self.first).log_text().splitlines() if line.startswith("{")]
+        tasks = [line for line in lines if line.get("msg") == "task recovered"][-count:]
+        found = max(tasks, key=lambda task: task["seconds"])
+        return {name.removesuffix("_seconds"): value for name, value in found.items() if name.endswith("seconds")}
 
     def close(self):
         for site in (self.first, self.log):
@@ -211,29 +240,36 @@ class Bench:
             self.store.close()
 
 
-def kills(directory, megabytes, steps):
-    """Points of (bytes changed since the last snapshot, seconds of recovery, to readiness, to a commit)."""
-    bench = Bench(directory, megabytes, in_store=False)
+def kills(directory, megabytes, steps, repeats):
+    """Points of (bytes changed since the last snapshot, seconds of recovery, to readiness, to a commit), several at each step."""
+    bench = Bench(directory, megabytes, in_store=None)
     try:
-        points = []
-        for _ in range(steps):
-            end = bench.visits.go_on()
-            await_that(lambda: bench.first.metric("millrace_records_consumed_total") > 0, 60, "work")
-            bench.first.kill(bench.process)
-            changed = bench.delta_bytes()
-            ready, worked = bench.restart()
-            points.append(dict(changed=changed, recovery=max(bench.recoveries()), ready=ready, worked=worked))
-            print(points[-1], flush=True)
-            end()
-            bench.visits.new(15)
+        # Until both tasks have just taken a snapshot: what follows is one stretch from the least to the most that a recovery has to do.
+        while bench.delta_bytes() > 16e6:
+            bench.visits.new(6)
             bench.drain()
+        points = []
+        for step in range(steps):
+            if step:
+                bench.visits.new(STEP_MEGABYTES)
+                bench.drain()
+            for _ in range(repeats):
+                end = bench.visits.go_on()
+                await_that(lambda: bench.first.metric("millrace_records_consumed_total") > 0, 60, "work")
+                bench.first.kill(bench.process)
+                changed = bench.delta_bytes()
+                ready, worked = bench.restart()
+                parts = bench.slowest()
+                points.append(dict(step=step, changed=changed, recovery=parts.pop("seconds"), ready=ready, worked=worked, parts=parts))
+                print(points[-1], flush=True)
+                end()
         return dict(state=bench.state_bytes(), points=points)
     finally:
         bench.close()
 
 
-def from_store(directory, megabytes, repeats):
-    bench = Bench(directory, megabytes, in_store=True)
+def from_store(directory, megabytes, repeats, kind):
+    bench = Bench(directory, megabytes, in_store=kind)
     try:
         runs = []
         end = bench.visits.go_on()
@@ -247,23 +283,15 @@ def from_store(directory, megabytes, repeats):
             before = bench.store.sent()
             ready, worked = bench.restart()
             fetched = bench.store.sent() - before
-            took = max(bench.recoveries())
-            runs.append(dict(fetched=fetched, recovery=took, rate=fetched / took / 1e6, ready=ready, worked=worked, raw=raw_rate(bench.store)))
+            parts = bench.slowest()
+            took = parts.pop("seconds")
+            runs.append(dict(
+                fetched=fetched, recovery=took, rate=fetched / took / 1e6, parts=parts, ready=ready, worked=worked, raw=bench.store.raw_rate()))
             print(runs[-1], flush=True)
         end()
         return runs
     finally:
         bench.close()
-
-
-def raw_rate(store):
-    """The same files with four curls at a time, MB/s."""
-    tables = [p for p in store.directory.rglob("*") if p.is_file() and ("tables" in p.parts or p.suffix == ".delta")]
-    began = time.monotonic()
-    subprocess.run(
-        ["curl", "-s", "--parallel", "--parallel-max", "4"] + [
-            word for p in tables for word in ("-o", "/dev/null", f"{store.endpoint}/{p.relative_to(store.directory)}")], check=True)
-    return sum(p.stat().st_size for p in tables) / (time.monotonic() - began) / 1e6
 
 
 def hand_over(directory, megabytes, in_store):
@@ -285,7 +313,7 @@ def hand_over(directory, megabytes, in_store):
                     seen[partition], last[partition] = count, now
             moved = [p for p in range(PARTITIONS) if second.metric("millrace_records_consumed_total", partition=p) > 0]
             if moved:
-                result = dict(worked=now, still=now - last[moved[0]])
+                result = dict(worked=now, still=now - last[moved[0]], parts=bench.slowest(second, 1), state=bench.state_bytes() / PARTITIONS)
                 break
             assert process.poll() is None and now < 600, second.log_text()[-3_000:]
             time.sleep(0.02)
@@ -297,37 +325,16 @@ def hand_over(directory, megabytes, in_store):
         bench.close()
 
 
-def plot(points, state):
-    try:
-        import matplotlib
-    except ImportError:
-        print("no plot: pip install matplotlib", file=sys.stderr)
-        return
-    matplotlib.use("svg")
-    # The same bytes for the same figures.
-    matplotlib.rcParams["svg.hashsalt"] = "recovery"
-    import matplotlib.pyplot as plot
-    figure, axes = plot.subplots(figsize=(7, 4))
-    x = [p["changed"] / 1e6 for p in points]
-    axes.plot(x, [p["recovery"] for p in points], "o", label="restoring the slower task")
-    axes.plot(x, [p["worked"] for p in points], "s", label="start of the process to the first commit")
-    axes.set(xlabel="deltas since the last snapshot, MB", ylabel="seconds", xlim=(0, None), ylim=(0, None),
-             title=f"Recovery after SIGKILL with {state / 1e9:.1f} GB of local state")
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(ROOT / "docs/recovery.svg", metadata={"Date": None})
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1_000, help="of state, for each task that moves; half as much for each that does not")
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=8, help=f"of {STEP_MEGABYTES} MB of changes for each task")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--store", choices=list(Store.SERVERS), default="fast")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--only", choices=["kill", "store", "move"])
     arguments = parser.parse_args()
-    os.environ.setdefault("AWS_ACCESS_KEY_ID", "measurement")
-    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "measurement")
+    os.environ.update(AWS_ACCESS_KEY_ID=ACCESS, AWS_SECRET_ACCESS_KEY=SECRET)
     figures = {}
     half = arguments.megabytes / PARTITIONS
 
@@ -335,32 +342,40 @@ def main():
         with tempfile.TemporaryDirectory(prefix="millrace-recovery-") as directory:
             figures[name] = body(directory)
     if arguments.only in (None, "kill"):
-        within("kill", lambda directory: kills(directory, half, arguments.steps))
+        # A quarter of the state, too: what there is should make no difference.
+        within("kill", lambda directory: [
+            kills(make(directory, f"{share}"), half * share, arguments.steps, arguments.repeats) for share in (0.25, 1)])
     if arguments.only in (None, "store"):
-        within("store", lambda directory: from_store(directory, half, arguments.repeats))
+        within(f"store_{arguments.store}", lambda directory: from_store(directory, half, arguments.repeats, arguments.store))
     if arguments.only in (None, "move"):
-        within("move_directory", lambda directory: hand_over(directory, arguments.megabytes, False))
-        within("move_store", lambda directory: hand_over(directory, arguments.megabytes, True))
+        within("move_directory", lambda directory: hand_over(directory, arguments.megabytes, None))
+        within(f"move_{arguments.store}", lambda directory: hand_over(directory, arguments.megabytes, arguments.store))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     show(figures)
+
+
+def spread(points, name):
+    return f"{statistics.median(p[name] for p in points):.2f} s, longest {max(p[name] for p in points):.2f} s"
 
 
 def show(figures):
     median = statistics.median
     print("| | |\n|---|---|")
     if kill := figures.get("kill"):
-        points = kill["points"]
-        plot(points, kill["state"])
-        print(f"| SIGKILL with {kill['state'] / 1e9:.2f} GB of local state: start of the process to ready | {median(p['ready'] for p in points):.2f} s |")
-        print(f"| ... to the first commit of records | {median(p['worked'] for p in points):.2f} s, longest {max(p['worked'] for p in points):.2f} s |")
-    if runs := figures.get("store"):
-        print(f"| from the store, no local state: {median(r['fetched'] for r in runs) / 1e9:.2f} GB | {median(r['rate'] for r in runs):.0f} MB/s |")
-        print(f"| ... the same files by curl | {median(r['raw'] for r in runs):.0f} MB/s |")
-        print(f"| ... start of the process to the first commit | {median(r['worked'] for r in runs):.2f} s |")
-    for name, place in (("move_directory", "a shared directory"), ("move_store", "the store")):
+        for state in kill:
+            points = state["points"]
+            print(f"| SIGKILL with {state['state'] / 1e9:.2f} GB of local state: start of the process to ready | {spread(points, 'ready')} |")
+            print(f"| ... to the first commit of records | {spread(points, 'worked')} |")
+        tell(figures)
+    for kind in Store.SERVERS:
+        if runs := figures.get(f"store_{kind}"):
+            print(f"| from the store ({kind}), no local state: {median(r['fetched'] for r in runs) / 1e9:.2f} GB | {median(r['rate'] for r in runs):.0f} MB/s |")
+            print(f"| ... the same files by curl | {median(r['raw'] for r in runs):.0f} MB/s |")
+            print(f"| ... start of the process to the first commit | {median(r['worked'] for r in runs):.2f} s |")
+    for name, place in (("move_directory", "a shared directory"), ("move_fast", "the store (fast)"), ("move_moto", "the store (moto)")):
         if move := figures.get(name):
-            print(f"| hand-over of a task through {place}: start of the new instance to its first commit of the task | {move['worked']:.1f} s |")
+            print(f"| hand-over of a task of {move['state'] / 1e9:.2f} GB through {place}: start of the new instance to its first commit of the task | {move['worked']:.1f} s |")
             print(f"| ... the task stood still | {move['still']:.1f} s |")
 
 

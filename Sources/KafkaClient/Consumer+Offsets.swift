@@ -7,8 +7,7 @@ extension Consumer {
         if partitions.isEmpty { return [] }
         let list = PartitionList(partitions)
         let operation = "read the committed offsets of"
-        // Asked by several threads at once, librdkafka answers one a second.
-        let code = committedQuestion.withLock { _ in rd_kafka_committed(client.pointer, list.pointer, timeout.wholeMilliseconds) }
+        let code = rd_kafka_committed(client.pointer, list.pointer, timeout.wholeMilliseconds)
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaClientError("\(operation) \(partitions)", code) }
         if let failure = list.firstFailure(operation) { throw failure }
         return (0..<list.count).map { index in

@@ -17,8 +17,6 @@ package final class Consumer: Sendable {
     private let alive: QueueHandle
     private let prefetch: Prefetch.Limits
     private let state = Mutex(State())
-    /// One question at a time for what is committed.
-    let committedQuestion = Mutex(())
 
     private struct State {
         /// What is being read, and where to.

@@ -2,7 +2,7 @@
 
 Prints its port on a line of its own, and ends when its standard input does. `PUT /__faults` with a JSON list sets what happens to the next requests, one entry each:
 {"status": 503}, {"delay": seconds}, {"cut": bytes of the answer after which the connection ends}, null (nothing).
-{"all": entry} instead of the list holds until the next setting; `GET /__requests` gives methods and paths so far.
+With "method" in it, an entry is for that method alone. {"all": entry} instead of the list holds until the next setting; `GET /__requests` gives methods and paths so far, `GET /__bytes` how much was sent.
 """
 import hashlib
 import io
@@ -28,7 +28,7 @@ class Broken(Exception):
 class Faults:
     def __init__(self, store):
         self.store, self.lock = store, threading.Lock()
-        self.next, self.all, self.requests, self.refused = [], None, [], []
+        self.next, self.all, self.requests, self.refused, self.sent = [], None, [], [], 0
 
     def __call__(self, environ, start):
         path = environ["PATH_INFO"]
@@ -38,6 +38,8 @@ class Faults:
             fault = self.next.pop(0) if self.next else self.all
             self.requests.append(f"{environ['REQUEST_METHOD']} {environ['RAW_URI']}")
         fault = fault or {}
+        if fault.get("method", environ["REQUEST_METHOD"]) != environ["REQUEST_METHOD"]:
+            fault = {}
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = io.BytesIO(body)
@@ -49,10 +51,16 @@ class Faults:
             time.sleep(fault["delay"])
         if "status" in fault:
             return self.error(start, fault["status"], fault.get("code", "InternalError"), "as the test wants it")
-        answer = self.store(environ, start)
+        answer = self.store(environ, lambda status, headers, *more: start(status, self.counted(headers), *more))
         if "cut" in fault:
             return self.cut(answer, fault["cut"])
         return answer
+
+    def counted(self, headers):
+        size = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
+        with self.lock:
+            self.sent += size
+        return headers
 
     @staticmethod
     def cut(answer, count):
@@ -90,7 +98,7 @@ class Faults:
             with self.lock:
                 self.next, self.all = (faults, None) if isinstance(faults, list) else ([], faults["all"])
         start("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(self.requests if path == "/__requests" else self.refused).encode()]
+        return [json.dumps({"/__requests": self.requests, "/__bytes": self.sent}.get(path, self.refused)).encode()]
 
 
 class Quiet(WSGIRequestHandler):

@@ -1,4 +1,5 @@
 """Checkpoints in S3: a job with a real store behind HTTP that refuses, delays and cuts."""
+import itertools
 import json
 import pathlib
 import shutil
@@ -86,6 +87,43 @@ def test_a_job_survives_kills_a_refusing_store_and_the_loss_of_its_local_state(s
     assert len(wanted[0]) > 100
     assert outcome(log, job, "stored") == wanted
     assert SECRET not in job.log_text()
+
+
+def test_a_store_that_deletes_nothing_costs_only_room(site, store):
+    log = site("", name="log", partitions=1)
+    log.start_log()
+    log.create("clicks", partitions=1)
+    job = in_s3(site(clicks("kept", log.brokers), name="job", log=False, brokers=log.brokers, interval="1s"), store)
+    # So little memory that state is moved to the home, which takes snapshots.
+    job.config.write_text(job.config.read_text().replace("256MiB", "16MiB"))
+    store.misbehave({"all": {"method": "DELETE", "status": 403, "code": "AccessDenied"}})
+    process = job.start_job()
+    job.await_ready(process)
+    parts = itertools.count()
+
+    def work_until(condition):
+        for part in itertools.islice(parts, 20):
+            if condition():
+                return
+            log.command("generate", "--events", 100_000, "--users", 100_000, "--seed", part, "--span", "1h", "--start", START + part * 3_600_000,
+                        "--brokers", log.brokers, "clicks")
+            await_that(lambda: sum(lag for _, lag in log.committed("kept", "clicks").values()) == 0, 120, "an end of the input")
+        assert condition()
+
+    def snapshots(method, since=0):
+        paths = [request.split() for request in store.requests()[since:]]
+        return [path for verb, path in paths if verb == method and "/clicks-0/snapshot-" in path and path.endswith("/files")]
+
+    work_until(lambda: len(snapshots("PUT")) >= 3)
+    await_that(lambda: "could not be deleted" in job.log_text(), 60, "a word about the deletion")
+    # The state is at home, whatever is left behind.
+    assert "could not be brought up to date" not in job.log_text(), job.log_text()[-3_000:]
+    assert job.get("/readyz")[0] == 200
+
+    store.misbehave([])
+    healed = len(store.requests())
+    work_until(lambda: snapshots("DELETE", healed))
+    assert job.stop(process) == 0
 
 
 def test_credentials_that_are_missing_or_refused_are_said_and_nothing_is_committed(site, store, monkeypatch):

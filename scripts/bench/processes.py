@@ -31,7 +31,7 @@ def machine():
 
 ROLES = (
     ("log-sync", "log disk"), ("log-", "log disk"), ("log", "log network"), ("rdk:", "librdkafka"), ("worker", "workers"), ("job", "commit"),
-    ("maintenance", "maintenance"), ("rocksdb", "maintenance"),
+    ("parallel", "commit"), ("maintenance", "maintenance"), ("rocksdb", "maintenance"),
 )
 
 

@@ -48,7 +48,23 @@ extension JobSession {
             for (partition, source) in todo { recovered.append(try recovery.recover(taskID(partition), partition, source)) }
             return try start(recovered)
         }
-        background.begin(todo, recovery, onOutcome: { [consumer] in consumer.wake() })
+        let tasks = Dictionary(uniqueKeysWithValues: todo.map { ($0.partition, (id: taskID($0.partition), source: $0.source)) })
+        background.begin(
+            todo.map(\.partition),
+            .init(
+                recover: { partition throws(RuntimeFailure) in
+                    guard let task = tasks[partition] else { preconditionFailure("one of these was begun") }
+                    return try recovery.recover(task.id, partition, task.source)
+                },
+                failed: { [log = context.log] partition, failure, pause in
+                    log.warn(
+                        "a task could not be recovered; will be tried again",
+                        [
+                            "task": .string(tasks[partition]?.id.name ?? "\(partition)"), "seconds": .double(pause),
+                            "error": .string(failure.description),
+                        ])
+                },
+                changed: { [consumer] in consumer.wake() }))
     }
 
     /// What the group takes away while it is being restored is never begun.

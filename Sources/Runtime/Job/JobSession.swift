@@ -44,7 +44,7 @@ package final class JobSession {
     var producer: any EpochProducer
     package let workers: [Worker]
     package let maintenance: Maintenance
-    let background = BackgroundRecovery()
+    let background = BackgroundRecovery<RecoveredTask>()
     var placement: Placement
     /// Where tasks go that are being restored.
     var places: [TopicPartition: Int] = [:]
@@ -252,8 +252,6 @@ package final class JobSession {
         case .assign(let partitions):
             try checkGrowth(partitions)
             try findEnds()
-            // All are restored before any is read: a question about one partition would wait behind the long poll for another's
-            // records, which go over the same connection.
             try restore(partitions.sorted())
             context.board.update { $0.notReady = notReady }
         case .revoke(let partitions):
@@ -328,7 +326,7 @@ package final class JobSession {
     package func end() {
         context.requests.wakeUp = nil
         for worker in workers { worker.stopAndJoin() }
-        background.end()
+        for recovered in background.end() { recovered.home.close() }
         maintenance.stop()
         _ = try? consumer.close(timeout: .seconds(5))
     }

@@ -1,5 +1,6 @@
 import Foundation
 import State
+import Synchronization
 
 /// The job's background thread: brings the homes of tasks up to date from their committed deltas and takes snapshots, while
 /// the workers go on.
@@ -27,6 +28,7 @@ package final class Maintenance: Sendable {
     private let requests = Mailbox<Request>()
     private let outcomes = Mailbox<Outcome>()
     private let thread: ThreadBox
+    private let isStopping = Atomic(false)
 
     init(_ context: JobContext) {
         self.context = context
@@ -67,8 +69,9 @@ package final class Maintenance: Sendable {
         _ = serve(requests.drain())
     }
 
-    /// Waits for the flush under way, if any.
+    /// Waits for the flush under way, if any, but not for what it tidies up: the next one does that too.
     func stop() {
+        isStopping.store(true, ordering: .relaxed)
         requests.send(.stop)
         thread.join()
     }
@@ -106,7 +109,14 @@ package final class Maintenance: Sendable {
         defer { try? FileManager.default.removeItem(atPath: local) }
         let name = DeltaChain.snapshotName(newest, job: job, task: flush.task)
         try storage.putDirectory(local, as: name)
-        try dropOlder(than: newest, keeping: name, flush.task)
+        do throws(StateError) {
+            try dropOlder(than: newest, keeping: name, flush.task)
+        } catch {
+            // The home has the deltas, of which some may be gone already: to do it all again would miss them.
+            context.log.warn(
+                "what a snapshot makes unnecessary could not be deleted; will be tried again after the next",
+                ["task": .string(flush.task.name), "error": .string("\(error)")])
+        }
     }
 
     /// Deletes what a recovery no longer needs: deltas before the snapshot, and older snapshots. The delta that the snapshot is
@@ -118,6 +128,7 @@ package final class Maintenance: Sendable {
         let kept = DeltaChain.name(newest, job: job, task: task)
         var snapshots: Set<String> = []
         for object in try context.settings.storage.list(directory) {
+            if isStopping.load(ordering: .relaxed) { return }
             let parts = object.name.dropFirst(directory.count + 1).split(separator: "/")
             guard let first = parts.first else { continue }
             if first.hasPrefix("snapshot-") {

@@ -37,7 +37,8 @@ struct TaskRecovery: Sendable {
         var attempt = 1
         while true {
             do throws(StateError) {
-                let recovered = try recoverOnce(id, partition, source)
+                var times = RecoveryTimes(clock)
+                let recovered = try recoverOnce(id, partition, source, &times)
                 let took = clock.now() - began
                 context.metrics.recoveryDuration.observe(took.seconds)
                 context.log.info(
@@ -45,6 +46,8 @@ struct TaskRecovery: Sendable {
                     [
                         "task": .string(id.name), "offset": .integer(Int(recovered.task.progress.position)),
                         "epoch": .integer(recovered.chain.tip?.epoch ?? 0), "seconds": .double(took.seconds),
+                        "offset_seconds": times[.offset], "deltas_seconds": times[.deltas], "home_seconds": times[.home],
+                        "load_seconds": times[.load],
                     ])
                 return recovered
             } catch {
@@ -66,10 +69,14 @@ struct TaskRecovery: Sendable {
         }
     }
 
-    private func recoverOnce(_ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan) throws(StateError) -> RecoveredTask {
+    private func recoverOnce(
+        _ id: TaskID, _ partition: TopicPartition, _ source: SourcePlan, _ times: inout RecoveryTimes
+    ) throws(StateError) -> RecoveredTask {
         let committed: CommittedOffset?
         do throws(KafkaClientError) {
-            committed = try consumer.committed([partition], timeout: .seconds(60)).first
+            committed = try times.measure(.offset) { () throws(KafkaClientError) in
+                try consumer.committed([partition], timeout: .seconds(60)).first
+            }
         } catch {
             throw StateError(.inputOutput, "group \(plan.name), \(partition)", "\(error)", remedy: "will be tried again")
         }
@@ -80,7 +87,7 @@ struct TaskRecovery: Sendable {
                 "the committed offset \(offset) carries \"\(committed.metadata)\" instead of an epoch of this job",
                 remedy: "somebody else has set it. To start over at an offset of your own, use another job name and delete the old state")
         }
-        return try restore(id, source, offset, DeltaReference(epoch: metadata.epoch, id: metadata.delta))
+        return try restore(id, source, offset, DeltaReference(epoch: metadata.epoch, id: metadata.delta), &times)
     }
 
     /// A task that never committed: empty, at the job's start position.
@@ -137,9 +144,11 @@ struct TaskRecovery: Sendable {
     }
 
     private func restore(
-        _ id: TaskID, _ source: SourcePlan, _ offset: Int64, _ tip: DeltaReference
+        _ id: TaskID, _ source: SourcePlan, _ offset: Int64, _ tip: DeltaReference, _ times: inout RecoveryTimes
     ) throws(StateError) -> RecoveredTask {
-        let newest = try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
+        let newest = try times.measure(.deltas) { () throws(StateError) in
+            try DeltaFile.load(tip, job: plan.name, task: id, from: settings.storage)
+        }
         let header = newest.header
         try checkGrowth(of: source, since: header)
         for file in header.files {
@@ -155,8 +164,8 @@ struct TaskRecovery: Sendable {
         let hasLeftovers = clean(id, source, upTo: tip.epoch, keeping: Set(header.files.map(\.stagingName)))
 
         let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras))
-        let (deltas, links) = try chain(id, from: newest, home: home)
-        try pipeline.load(deltas, now: clock.now())
+        let (deltas, links) = try chain(id, from: newest, home: home, &times)
+        try times.measure(.load) { () throws(StateError) in try pipeline.load(deltas, now: clock.now()) }
         let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
         let task = Task(
             id: id, plan: plan, source: source, pipeline: pipeline, registry: registry, position: offset, watermark: watermark,
@@ -171,27 +180,36 @@ struct TaskRecovery: Sendable {
     /// The deltas from `newest` back to what the home is complete to, oldest first. A home that is not on the chain (left by a crash, or of
     /// another life) is replaced by the newest snapshot that is, or by nothing if the chain goes back to the first epoch.
     private func chain(
-        _ id: TaskID, from newest: DeltaFile, home: Home
+        _ id: TaskID, from newest: DeltaFile, home: Home, _ times: inout RecoveryTimes
     ) throws(StateError) -> (deltas: [DeltaFile], links: [DeltaChain.Link]) {
         let tip = newest.header.reference
-        let stored = try StoredState(of: id, job: plan.name, in: settings.storage)
+        let stored = try times.measure(.deltas) { () throws(StateError) in
+            try StoredState(of: id, job: plan.name, in: settings.storage)
+        }
         var chain = ChainWalk(from: newest, job: plan.name, task: id, storage: settings.storage)
         let width = context.surroundings.hasThreads ? Self.deltasAtOnce : 1
 
         var base: DeltaReference?
-        if let known = try completeTo(home, id) {
-            chain.fetchAhead(stored.deltas(above: known.epoch, upTo: tip.epoch), width: width)
-            try chain.walk(backTo: known)
+        let known = try times.measure(.home) { () throws(StateError) in try completeTo(home, id) }
+        if let known {
+            try times.measure(.deltas) { () throws(StateError) in
+                chain.fetchAhead(stored.deltas(above: known.epoch, upTo: tip.epoch), width: width)
+                try chain.walk(backTo: known)
+            }
             base = try home.usable(isOnChain: { chain.references.contains($0) })
         }
         if base == nil {
-            chain.fetchAhead(stored.deltas(above: stored.newestSnapshot(upTo: tip.epoch), upTo: tip.epoch), width: width)
-            // As far as there are deltas: which snapshots are on the chain shows only then.
-            try chain.walk(backTo: nil)
+            try times.measure(.deltas) { () throws(StateError) in
+                chain.fetchAhead(stored.deltas(above: stored.newestSnapshot(upTo: tip.epoch), upTo: tip.epoch), width: width)
+                // As far as there are deltas: which snapshots are on the chain shows only then.
+                try chain.walk(backTo: nil)
+            }
             try home.remove()
             if let found = chain.references.first(where: { stored.snapshots[$0] != nil }), let snapshot = stored.snapshots[found] {
-                try settings.storage.getDirectory(snapshot, to: home.directory)
-                try check(home, against: found, snapshot)
+                try times.measure(.home) { () throws(StateError) in
+                    try settings.storage.getDirectory(snapshot, to: home.directory)
+                    try check(home, against: found, snapshot)
+                }
                 base = found
             }
         }

@@ -45,4 +45,9 @@ package struct RuntimeFailure: Error, Sendable, CustomStringConvertible {
 
     package var remedy: Remedy
     package var description: String
+
+    package init(remedy: Remedy, description: String) {
+        self.remedy = remedy
+        self.description = description
+    }
 }

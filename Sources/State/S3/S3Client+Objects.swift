@@ -20,14 +20,16 @@ extension S3Client {
         return response.body
     }
 
-    /// Puts an object into a new local file. - Returns: false when there is no such object.
-    func get(_ key: String, to path: String) throws(StateError) -> Bool {
+    /// Puts an object into a new local file.
+    /// - Returns: its SHA-256 in hexadecimal; nil when there is no such object.
+    func get(_ key: String, to path: String) throws(StateError) -> String? {
         let response = try perform(Call(method: "GET", key: key, target: .file(path), mayBeMissing: true))
         guard response.status != 404 else {
             try refuseMissingBucket(response, key)
-            return false
+            return nil
         }
-        return true
+        guard let hash = response.fileHash else { preconditionFailure("an answer that went to a file has a hash") }
+        return SHA256.hex(hash)
     }
 
     /// Copies an object within the bucket, in the store. S3 takes up to 5 GiB in one request, many times what a table file has.

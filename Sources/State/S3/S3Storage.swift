@@ -118,20 +118,13 @@ package final class S3Storage: CheckpointStorage {
 
     private func fetch(_ file: StoredFile, to path: String, of key: String) throws(StateError) {
         let source = "\(Self.above(key))\(Self.tables)/\(file.hash)"
-        guard try client.get(source, to: path) else {
+        guard let hash = try client.get(source, to: path) else {
             // Somebody may have taken a newer snapshot and deleted this one meanwhile.
             guard try client.get("\(key)/\(Self.list)", limit: 64 << 20) != nil else {
                 throw StateError(.inputOutput, place(key), "it was deleted while it was read", remedy: "will be tried again")
             }
             throw StateError(
                 .missing, place(source), "the file \(file.name) of \(place(key)) is not there", remedy: "restore it from a copy of the bucket")
-        }
-        let status = try Files.status(path)
-        let hash: String
-        do throws(HTTPFailure) {
-            hash = SHA256.hex(try SHA256.hash(file: path, offset: 0, count: Int(status?.st_size ?? 0)))
-        } catch {
-            throw StateError(.inputOutput, path, error.reason, remedy: "look at the disk; will be tried again")
         }
         guard hash == file.hash else {
             throw StateError(

@@ -31,6 +31,8 @@ struct HTTPResponse {
     var headers: [String: String] = [:]
     /// Empty when a good answer went to a file.
     var body: [UInt8] = []
+    /// SHA-256 of what went to a file.
+    var fileHash: [UInt8]?
 
     var isGood: Bool { (200..<300).contains(status) }
 }
@@ -103,7 +105,7 @@ final class HTTPConnection {
         if let failure = exchange.failure { throw failure }
         guard code == CURLE_OK else { throw HTTPFailure(reason: String(cString: curl_easy_strerror(code))) }
         exchange.response.status = Int(millrace_curl_status(handle))
-        return exchange.response
+        return exchange.finished
     }
 }
 
@@ -117,9 +119,12 @@ private final class HTTPExchange {
     private var sent = 0
     private var source: Int32 = -1
     private var target: Int32 = -1
+    /// Of what is written to the target, while it is at hand: reading it again would cost as much as fetching it.
+    private let hash: SHA256.Running?
 
     init(_ request: HTTPRequest) throws(HTTPFailure) {
         self.request = request
+        hash = if case .file = request.target { SHA256.Running() } else { nil }
         if case .file(let path, _, _) = request.body {
             source = open(path, O_RDONLY | O_CLOEXEC)
             guard source >= 0 else { throw HTTPFailure(reason: "could not open \(path): \(Self.systemError)", isLocal: true) }
@@ -138,6 +143,13 @@ private final class HTTPExchange {
     static func of(_ context: UnsafeMutableRawPointer?) -> HTTPExchange {
         guard let context else { preconditionFailure("the callbacks are given their exchange") }
         return Unmanaged<HTTPExchange>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    /// The response, when all of it has come.
+    var finished: HTTPResponse {
+        var response = response
+        if response.isGood { response.fileHash = hash?.finish() }
+        return response
     }
 
     var bodySize: Int? {
@@ -193,12 +205,16 @@ private final class HTTPExchange {
                 }
                 written += count
             }
+            hash?.add(bytes)
             return bytes.count
         }
         let limit = if case .memory(let limit) = request.target { limit } else { 1 << 20 }
         guard response.body.count + bytes.count <= limit else {
             failure = HTTPFailure(reason: "the answer is larger than \(limit) bytes")
             return 0
+        }
+        if response.body.isEmpty, let size = response.headers["content-length"].flatMap({ Int($0) }) {
+            response.body.reserveCapacity(min(size, limit))
         }
         response.body.append(contentsOf: bytes)
         return bytes.count

@@ -39,16 +39,13 @@ extension SHA256 {
     /// Of a range of a file, which is read in pieces.
     static func hash(file path: String, offset: Int, count: Int) throws(HTTPFailure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0, let context = EVP_MD_CTX_new() else {
+        guard descriptor >= 0 else {
             throw HTTPFailure(reason: "could not open \(path): \(String(cString: strerror(errno)))", isLocal: true)
         }
-        defer {
-            close(descriptor)
-            EVP_MD_CTX_free(context)
-        }
+        defer { close(descriptor) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         defer { buffer.deallocate() }
-        precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "OpenSSL has SHA-256")
+        let running = Running()
         var done = 0
         while done < count {
             let read = pread(descriptor, buffer.baseAddress, min(buffer.count, count - done), off_t(offset + done))
@@ -56,12 +53,34 @@ extension SHA256 {
                 let reason = read < 0 ? String(cString: strerror(errno)) : "it has become shorter"
                 throw HTTPFailure(reason: "could not read \(path): \(reason)", isLocal: true)
             }
-            EVP_DigestUpdate(context, buffer.baseAddress, read)
+            running.add(UnsafeRawBufferPointer(rebasing: buffer[..<read]))
             done += read
         }
-        return [UInt8](unsafeUninitializedCapacity: 32) { digest, size in
-            EVP_DigestFinal_ex(context, digest.baseAddress, nil)
-            size = 32
+        return running.finish()
+    }
+
+    /// Of bytes that come one piece after the other.
+    final class Running {
+        private let context: OpaquePointer
+
+        init() {
+            guard let context = EVP_MD_CTX_new() else { preconditionFailure("out of memory: a context of OpenSSL") }
+            precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "OpenSSL has SHA-256")
+            self.context = context
+        }
+
+        deinit { EVP_MD_CTX_free(context) }
+
+        func add(_ bytes: UnsafeRawBufferPointer) {
+            EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+        }
+
+        /// Of all that was added. Once.
+        func finish() -> [UInt8] {
+            [UInt8](unsafeUninitializedCapacity: 32) { digest, size in
+                EVP_DigestFinal_ex(context, digest.baseAddress, nil)
+                size = 32
+            }
         }
     }
 }

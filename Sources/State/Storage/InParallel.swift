@@ -1,7 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// Does `body` for each of `inputs`, up to `width` of them at the same time on threads of the system's pool, and gives the results in their order.
+/// Does `body` for each of `inputs`, up to `width` of them at the same time, and gives the results in their order. It may wait in there, also for
+/// what it does in parallel itself.
 /// With a width of 1 everything is done by the caller's thread, in order. After a failure nothing more is begun; it is thrown when
 /// what was under way has ended.
 package func inParallel<Input: Sendable, Output: Sendable, Failure: Error>(
@@ -14,9 +15,10 @@ package func inParallel<Input: Sendable, Output: Sendable, Failure: Error>(
     }
     let progress = Mutex((next: 0, outputs: [Output?](repeating: nil, count: inputs.count), failure: Failure?.none))
     let group = DispatchGroup()
-    let queue = DispatchQueue(label: "in parallel", attributes: .concurrent)
     for _ in 0..<min(width, inputs.count) {
-        queue.async(group: group) {
+        group.enter()
+        WaitingThreads.shared.run {
+            defer { group.leave() }
             while true {
                 let index = progress.withLock { progress -> Int? in
                     guard progress.failure == nil, progress.next < inputs.count else { return nil }

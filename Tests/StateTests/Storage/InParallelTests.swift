@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import State
 import Synchronization
 import Testing
@@ -27,6 +27,29 @@ import Testing
         #expect(underWay.withLock { $0.most } == 3)
     }
 
+    /// More than there are cores, and below others that wait for them.
+    @Test func thatOthersWaitMakesNobodyWait() {
+        let meeting = Meeting(of: 32)
+        _ = inParallel(Array(0..<4), width: 4) { _ in
+            _ = inParallel(Array(0..<8), width: 8) { _ in meeting.attend() }
+        }
+        #expect(meeting.tookPlace)
+    }
+
+    @Test func thereMayBeMoreInputsThanThreads() {
+        for _ in 0..<100 {
+            let underWay = Mutex(0)
+            let most = inParallel(Array(0..<20), width: 4) { _ in
+                defer { underWay.withLock { $0 -= 1 } }
+                return underWay.withLock { (now) -> Int in
+                    now += 1
+                    return now
+                }
+            }
+            #expect(most.allSatisfy { (1...4).contains($0) })
+        }
+    }
+
     @Test(arguments: [1, 4]) func afterAFailureNothingMoreIsBegunAndItIsThrown(width: Int) {
         let begun = Mutex(0)
         #expect(throws: Refusal(number: 5)) {
@@ -39,4 +62,27 @@ import Testing
         }
         #expect(begun.withLock { $0 } < 10_000)
     }
+}
+
+/// Takes place when so many are there at the same time.
+private final class Meeting: @unchecked Sendable {
+    // Unchecked: everything below is only touched while `condition` is locked.
+    private let condition = NSCondition()
+    private let size: Int
+    private var present = 0
+
+    init(of size: Int) { self.size = size }
+
+    /// Waits for the others; not for as long as a pool that adds a thread a second would take.
+    func attend() {
+        condition.lock()
+        defer { condition.unlock() }
+        present += 1
+        condition.broadcast()
+        let end = Date(timeIntervalSinceNow: 10)
+        while present < size, condition.wait(until: end) {}
+        if present < size { present -= 1 }
+    }
+
+    var tookPlace: Bool { condition.withLock { present == size } }
 }
