@@ -54,14 +54,14 @@ extension WindowCore {
         let start = record.pointee.start
         let oldEnd = record.pointee.end
         guard record.pointee.next == RecordHeader.none, oldEnd > watermark, start <= end, time <= oldEnd else { return false }
+        if let max { guard start <= time, time < capped(start, max) else { return false } }
+        if !table.isMarkedChanged(record) { table.markChanged(record) }
         if let max {
-            guard start <= time, time < capped(start, max) else { return false }
             record.pointee.end = Swift.max(oldEnd, min(end, capped(start, max)))
         } else {
             if time < start { record.pointee.start = time }
             if end > oldEnd { record.pointee.end = end }
         }
-        if !record.isMarkedChanged { table.markChanged(record) }
         return true
     }
 
@@ -106,9 +106,9 @@ extension WindowCore {
             next = following
         }
         if let own {
+            table.markChanged(own)
             own.pointee.start = start
             own.pointee.end = end
-            table.markChanged(own)
             return own
         }
         guard end > watermark else {

@@ -34,7 +34,7 @@ extension WindowCore {
                 let record: Record
                 if let found = table.lookup.find(hashes[position], key, start: windowStart, candidate: candidates[position]) {
                     record = found
-                    if !found.isMarkedChanged { table.markChanged(found) }
+                    if !table.isMarkedChanged(found) { table.markChanged(found) }
                 } else {
                     record = open(hashes[position], key, start: windowStart, end: windowEnd)
                 }
