@@ -12,7 +12,7 @@ extension WindowCore {
             uidChanged = false
         }
         let freeze = WindowFreeze(
-            into: changes, table.lookup, layout, namespaces, isKeyedByStart: isKeyedByStart, &deletedSets, hasDeletions: table.hasOpenDeletions)
+            into: changes, table.lookup, layout, namespaces, &deletedSets, hasDeletions: table.hasOpenDeletions)
         table.beginFreeze(epoch: epoch) { freeze.takeOutEarly($0) }
         self.freeze = freeze
     }

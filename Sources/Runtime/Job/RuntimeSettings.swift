@@ -32,7 +32,7 @@ package struct RuntimeSettings: Sendable {
 
     package init(
         instance: String, stateDirectory: String, stateMemory: Int, storage: any CheckpointStorage, interval: Int64, workers: Int,
-        brokers: String, isEmbedded: Bool, deltasMax: Int = 1_000, freezeSlice: Int = 8_192,
+        brokers: String, isEmbedded: Bool, deltasMax: Int = 1_000, freezeSlice: Int = 4_096,
         properties: [String: String] = [:]
     ) {
         self.instance = instance

@@ -10,6 +10,8 @@ package final class Worker: Sendable {
     /// Bytes of input, and of output that waits, in one epoch, beyond which a commit is asked for at once and nothing more is
     /// read until it froze: a slow sink slows the consumer down.
     static let epochBytesMax = 256 << 20
+    /// As long as an ended epoch is being taken out, between two parts of it: its commit waits for them.
+    private static let recordsMaxMeanwhile = 512
 
     let index: Int
     package let queue: any RecordQueue
@@ -65,7 +67,8 @@ package final class Worker: Sendable {
             } else if let pause = limiter?.pause(.now), pause > .zero {
                 guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: min(pause.seconds, patience)))) else { return }
             } else {
-                let taken = turns.take(max: min(Self.recordsMax, limiter?.recordsMax ?? .max), timeout: .seconds(patience))
+                let recordsMax = turns.isFreezing ? Self.recordsMaxMeanwhile : Self.recordsMax
+                let taken = turns.take(max: min(recordsMax, limiter?.recordsMax ?? .max), timeout: .seconds(patience))
                 limiter?.pay(for: taken, .now)
                 guard turns.finish() else { return }
             }

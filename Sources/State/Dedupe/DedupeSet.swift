@@ -35,6 +35,8 @@ package final class DedupeSet {
     var roundBegan = Int64.min
     /// What the tables' entries have in place of their buckets.
     var numbers = BucketNumbers()
+    /// The oldest remembered bucket when a table was last freed of what is forgotten, to make room.
+    private var freedBefore = [Int64](repeating: .min, count: DedupeSet.tableCount)
     /// The oldest remembered bucket when the tables were last freed for their numbers.
     private var numbersFreedAt = Int64.min
     /// Ids of buckets for which there was no number, by what a table would have of them: none, where times are not in greater disorder than ids
@@ -201,9 +203,12 @@ package final class DedupeSet {
     @inline(never)
     private func insertAfterGrowth(_ entry: IDEntry, _ number: Int, _ oldest: Int64, _ numbers: BucketNumbers) {
         let before = tables[number].memory
-        tables[number].keep { numbers[$0.bucket] >= oldest }
+        if freedBefore[number] < oldest {
+            tables[number].keep { numbers[$0.bucket] >= oldest }
+            freedBefore[number] = oldest
+        }
         // What was won has to last for a while.
-        if tables[number].count > tables[number].capacity * 17 / 20 { tables[number].grow() }
+        if tables[number].count > tables[number].capacity * 4 / 5 { tables[number].grow() }
         while !tables[number].insert(entry, at: tables[number].find(entry.key, entry.tail).place) { tables[number].grow() }
         tableMemory += tables[number].memory - before
     }

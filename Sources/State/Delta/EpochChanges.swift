@@ -1,7 +1,6 @@
 /// The changes of a task in an epoch that has ended, while its operators take them out in pieces: they share it.
 package final class EpochChanges {
-    // Only the task's worker touches it: checking each access costs more than an append.
-    @exclusivity(unchecked) package var changes: ChangeSet
+    package var changes: ChangeSet
 
     /// - Parameter changes: come first.
     package init(_ changes: ChangeSet = ChangeSet()) {

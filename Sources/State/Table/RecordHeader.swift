@@ -69,6 +69,10 @@ extension UnsafeMutablePointer where Pointee == RecordHeader {
             start: (bytes + RecordHeader.longKeyOffset).load(as: UnsafeRawPointer.self), count: length)
     }
 
+    /// Whether it has all of these marks. Of a key's records only the first has any that say that it changed.
+    @inlinable @inline(__always)
+    package func isMarked(_ marks: UInt32) -> Bool { pointee.flags & marks == marks }
+
     @inlinable @inline(__always)
     func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
         guard Int(pointee.keyLength) == other.count else { return false }

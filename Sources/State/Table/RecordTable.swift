@@ -206,7 +206,7 @@ package struct RecordTable: ~Copyable {
 
     // MARK: Change
 
-    /// To be called before something of the chain of `record` changes, unless `isMarkedChanged`: takes it out first if it belongs to what
+    /// To be called before something of the chain of `record` changes, unless it is `isMarked` with `changedMarks`: takes it out first if it belongs to what
     /// is being frozen, and notes that it is in use and differs from what the last freeze has.
     package mutating func markChanged(_ record: Record) {
         let head = head(of: record)
@@ -216,12 +216,8 @@ package struct RecordTable: ~Copyable {
         if flags & openMark == 0 { dirty.append(head.pointee.number) }
     }
 
-    /// Whether marking it as changed would do nothing. Also false for other records than the first of their key.
-    @inline(__always)
-    package func isMarkedChanged(_ record: Record) -> Bool {
-        let marks = openMark | RecordHeader.isTouched
-        return record.pointee.flags & marks == marks
-    }
+    /// A record with these marks would not become any other by being marked as changed. The same from freeze to freeze.
+    package var changedMarks: UInt32 { openMark | RecordHeader.isTouched }
 
     /// Calls `body` with every live record, in the order of their numbers.
     package func forEachRecord(_ body: (Record) -> Void) {

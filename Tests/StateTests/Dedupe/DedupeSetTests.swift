@@ -73,7 +73,7 @@ struct Rows {
     static let scenarios = [
         Scenario(name: "all in memory", within: 60 * second, budget: 1 << 30, step: second / 50, jump: 30 * second, disorder: 20 * second, ids: 4_000),
         Scenario(name: "everything spilled", within: 60 * second, budget: 0, step: second / 50, jump: 30 * second, disorder: 20 * second, ids: 4_000, tables: 3),
-        Scenario(name: "some spilled", within: 3_600 * second, budget: 40_000, step: second, jump: 1_000 * second, disorder: 600 * second, ids: 20_000, tables: 10, rounds: 120),
+        Scenario(name: "some spilled", within: 3_600 * second, budget: 20_000, step: second, jump: 1_000 * second, disorder: 600 * second, ids: 20_000, tables: 10, rounds: 120),
         Scenario(name: "the shortest buckets, and years between rows", within: 16_000, budget: 1 << 30, step: 1_000, jump: 400 * day, disorder: 20 * day, ids: 300),
         Scenario(name: "the same, spilled", within: 16_000, budget: 0, step: 1_000, jump: day, disorder: 20 * day, ids: 4_000, tables: 1),
         Scenario(name: "shorter than a bucket", within: 1, budget: 1 << 30, step: 300, jump: second, disorder: 3_000, ids: 50),
