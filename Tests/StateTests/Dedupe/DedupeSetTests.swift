@@ -255,6 +255,63 @@ struct Rows {
         }
     }
 
+    @Test func `a table that grows, is freed and shrinks where it lies keeps what is remembered`() throws {
+        let root = try TemporaryDirectory()
+        // 17 buckets of an hour; all ids in one of the tables, so that it is large enough for pages of its own.
+        let hour = 3_600 * Self.second
+        let set = DedupeSet(within: 16 * hour, namespace: 20, memoryBudget: 1 << 30, spillDirectory: root.path)
+        var model = PlainDedupe(within: 16 * hour)
+        var random = SplitMix64(seed: 3)
+        var ids: [Hash128] = []
+        var largest = 0
+        // By hour: many, then few, for longer than an id lives, and many again.
+        for (time, count) in ([90_000, 60_000] + [Int](repeating: 500, count: 40) + [30_000]).enumerated() {
+            var rows = Rows()
+            for row in 0..<count {
+                // Some again, whether or not they are still remembered, and many hashes in few places.
+                let isOld = row % 3 == 0 && !ids.isEmpty
+                let high = row % 5 == 0 ? 7 << 58 | random.next() % 4_096 : 7 << 58 | random.next() >> 6
+                let id = isOld ? ids[Int(random.next() % UInt64(ids.count))] : Hash128(low: random.next(), high: high)
+                if !isOld { ids.append(id) }
+                rows.hashes.append(id)
+                rows.eventTimes.append(Int64(time) * hour)
+                rows.watermarks.append(Int64(time) * hour)
+                rows.selection.append(Int32(row))
+            }
+            let flags = try rows.insert(into: set)
+            let expected = rows.hashes.map { model.isDuplicate($0, Int64(time) * hour, Int64(time) * hour) ? UInt8(1) : 0 }
+            #expect(flags == expected, "hour \(time)")
+            var changes = ChangeSet()
+            set.freeze(epoch: time + 1, watermark: Int64(time) * hour, into: &changes)
+            largest = max(largest, set.memory)
+        }
+        #expect(largest > 2 << 20 && set.memory < largest / 2, "\(largest) bytes, then \(set.memory)")
+    }
+
+    @Test func `one part of an epoch's ids is bounded, however many there are`() throws {
+        let root = try TemporaryDirectory()
+        let set = DedupeSet(within: Self.day, namespace: 20, memoryBudget: 1 << 30, spillDirectory: root.path)
+        let count = 50_000
+        var random = SplitMix64(seed: 4)
+        var rows = Rows()
+        rows.hashes = (0..<count).map { _ in Hash128(low: random.next(), high: random.next()) }
+        rows.eventTimes = (0..<count).map { Int64($0 % 3) * 2 * set.bucketWidth }
+        rows.watermarks = Array(repeating: 0, count: count)
+        rows.selection = Array(0..<Int32(count))
+        _ = try rows.insert(into: set)
+        let changes = EpochChanges()
+        set.beginFreeze(epoch: 1, watermark: 0, into: changes)
+        #expect(changes.changes.isEmpty)
+        var isDone = false
+        while !isDone {
+            let before = changes.changes.byteCount
+            var budget = 1
+            isDone = set.continueFreeze(budget: &budget)
+            #expect(changes.changes.byteCount - before < 4_096 * 16 + 64)
+        }
+        #expect(changes.changes.byteCount > count * 16)
+    }
+
     @Test func `cost and memory of an id`() throws {
         #if DEBUG
             let total = 300_000
