@@ -11,38 +11,56 @@ struct PendingIDs {
 
     static let idsPerChunk = 4_096
 
+    /// The hashes of the open one are in `open`.
     private var chunks: [Chunk] = []
     /// The last chunk of each bucket.
     private var last: [Int64: Int] = [:]
     private var current = 0
-    private var count = 0
+    private var open: [Hash128] = []
+    private var openBucket: Int64 = 0
+    /// What `open` may hold; 0 before there is an open chunk.
+    private var openMax = 0
+    /// Ids that are not in `open`.
+    private var closedCount = 0
 
     /// Bytes.
-    var memory: Int { count * MemoryLayout<Hash128>.stride }
+    var memory: Int { (closedCount + open.count) * MemoryLayout<Hash128>.stride }
 
     @inline(__always)
     mutating func append(_ hash: Hash128, bucket: Int64) {
-        if current >= chunks.count || chunks[current].bucket != bucket || chunks[current].hashes.count == Self.idsPerChunk { select(bucket) }
-        chunks[current].hashes.append(hash)
-        count += 1
+        if bucket != openBucket || open.count >= openMax { select(bucket) }
+        open.append(hash)
     }
 
+    @inline(never)
     private mutating func select(_ bucket: Int64) {
+        close()
         let before = last[bucket]
         if let before, chunks[before].hashes.count < Self.idsPerChunk {
             current = before
-            return
+            swap(&open, &chunks[before].hashes)
+            closedCount -= open.count
+        } else {
+            current = chunks.count
+            last[bucket] = current
+            chunks.append(Chunk(bucket: bucket, number: before.map { chunks[$0].number + 1 } ?? 0))
+            // Where there was one chunk there will be more.
+            if before != nil { open.reserveCapacity(Self.idsPerChunk) }
         }
-        current = chunks.count
-        last[bucket] = current
-        var chunk = Chunk(bucket: bucket, number: before.map { chunks[$0].number + 1 } ?? 0)
-        // Where there was one chunk there will be more.
-        if before != nil { chunk.hashes.reserveCapacity(Self.idsPerChunk) }
-        chunks.append(chunk)
+        openBucket = bucket
+        openMax = Self.idsPerChunk
+    }
+
+    private mutating func close() {
+        guard openMax > 0 else { return }
+        closedCount += open.count
+        swap(&open, &chunks[current].hashes)
+        openMax = 0
     }
 
     /// All of them, by descending bucket and number; none are left.
     mutating func take() -> [Chunk] {
+        close()
         defer { self = PendingIDs() }
         return chunks.sorted { ($0.bucket, $0.number) > ($1.bucket, $1.number) }
     }
