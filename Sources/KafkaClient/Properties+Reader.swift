@@ -14,7 +14,7 @@ extension Properties {
         try set("enable.partition.eof", "true")
         try set("allow.auto.create.topics", "false")
         try set("queued.max.messages.kbytes", String(configuration.prefetchKiB))
-        try set("queued.min.messages", "100000")
+        try set("queued.min.messages", "50000")
         try set("fetch.message.max.bytes", String(configuration.fetchBytes))
         // A member hears of a rebalance with its next heartbeat, and a hand-over takes two rebalances.
         try set("heartbeat.interval.ms", configuration.sessionTimeout / 10)

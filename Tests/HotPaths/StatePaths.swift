@@ -120,8 +120,16 @@ final class Freezing: HotPath {
     func run() {
         epoch += 1
         changes = ChangeSet()
-        window.freeze(epoch: epoch, into: &changes)
-        dedupe.remembered.freeze(epoch: epoch, watermark: watermark, into: &changes)
+        let all = EpochChanges()
+        window.beginFreeze(epoch: epoch, into: all)
+        dedupe.remembered.beginFreeze(epoch: epoch, watermark: watermark, into: all)
+        // In slices, as a worker does.
+        var isDone = false
+        while !isDone {
+            var budget = 8_192
+            isDone = window.continueFreeze(budget: &budget) && dedupe.remembered.continueFreeze(budget: &budget)
+        }
+        changes = all.changes
     }
 }
 

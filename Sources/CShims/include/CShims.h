@@ -104,6 +104,12 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);
 
+/// Memory from the system, for munmap; NULL when there is none.
+void *_Nullable millrace_allocate_pages(size_t count);
+/// Makes such memory larger or smaller, without copying it where the system can do that; it may move. NULL when that cannot be: then it is
+/// as it was.
+void *_Nullable millrace_resize_pages(void *_Nonnull pages, size_t old_count, size_t new_count);
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif

@@ -7,6 +7,7 @@ extension WindowCore {
         _ batch: Batch, _ input: RowInput, gap: Int64, max: Int64?, late: inout RawList<LateFinding>
     ) {
         var begin = 0
+        let marks = table.changedMarks
         while begin < input.selection.count {
             let count = min(Self.blockRows, input.selection.count - begin)
             let rows = UnsafeBufferPointer(rebasing: input.selection[begin..<begin + count])
@@ -33,7 +34,7 @@ extension WindowCore {
                 }
                 let key = input.key(row)
                 let head = table.lookup.find(hashes[position], key, start: 0, candidate: candidates[position])
-                if let head, extendOnly(head, time, end, watermark, max) {
+                if let head, extendOnly(head, time, end, watermark, max, marks) {
                     pend(head, rows[position])
                     input.raise(row, .aggregated)
                 } else if let found = place(batch, head, hashes[position], key, time, end, watermark, max, &late, rows[position]) {
@@ -50,18 +51,20 @@ extension WindowCore {
 
     /// The common case: the key has one open session and the row falls into it or near its end.
     @inline(__always)
-    private mutating func extendOnly(_ record: Record, _ time: Int64, _ end: Int64, _ watermark: Int64, _ max: Int64?) -> Bool {
+    private mutating func extendOnly(
+        _ record: Record, _ time: Int64, _ end: Int64, _ watermark: Int64, _ max: Int64?, _ marks: UInt32
+    ) -> Bool {
         let start = record.pointee.start
         let oldEnd = record.pointee.end
         guard record.pointee.next == RecordHeader.none, oldEnd > watermark, start <= end, time <= oldEnd else { return false }
+        if let max { guard start <= time, time < capped(start, max) else { return false } }
+        if !record.isMarked(marks) { table.markChanged(record) }
         if let max {
-            guard start <= time, time < capped(start, max) else { return false }
             record.pointee.end = Swift.max(oldEnd, min(end, capped(start, max)))
         } else {
             if time < start { record.pointee.start = time }
             if end > oldEnd { record.pointee.end = end }
         }
-        if !record.isMarkedChanged { table.markChanged(record) }
         return true
     }
 
@@ -106,9 +109,9 @@ extension WindowCore {
             next = following
         }
         if let own {
+            table.markChanged(own)
             own.pointee.start = start
             own.pointee.end = end
-            table.markChanged(own)
             return own
         }
         guard end > watermark else {

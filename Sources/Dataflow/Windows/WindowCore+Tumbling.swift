@@ -5,6 +5,7 @@ import State
 extension WindowCore {
     mutating func processTumbling(_ batch: Batch, _ input: RowInput, size: Int64, late: inout RawList<LateFinding>) {
         var begin = 0
+        let marks = table.changedMarks
         // Most rows fall where the one before them fell: saves the division.
         var start = Int64.min
         var end = Int64.min
@@ -34,7 +35,7 @@ extension WindowCore {
                 let record: Record
                 if let found = table.lookup.find(hashes[position], key, start: windowStart, candidate: candidates[position]) {
                     record = found
-                    if !found.isMarkedChanged { table.markChanged(found) }
+                    if !found.isMarked(marks) { table.markChanged(found) }
                 } else {
                     record = open(hashes[position], key, start: windowStart, end: windowEnd)
                 }

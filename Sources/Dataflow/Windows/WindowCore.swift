@@ -40,6 +40,8 @@ struct WindowCore: ~Copyable {
     var uidChanged = false
     /// Windows that are gone and whose sets the persisted state has.
     var deletedSets = RawList<UInt64>()
+    /// The epoch that is being frozen, if one is.
+    var freeze: WindowFreeze?
     /// int64 and decimal sums that did not fit their result.
     var overflows = 0
     /// Up to where the home's timers have been looked at, and the first end beyond; nil: has to be asked for.

@@ -128,15 +128,20 @@ package final class WindowOperator {
 
     // MARK: Epochs
 
-    /// Appends what changed since the last freeze to `changes` and counts it as changed in `epoch`. Epochs ascend. Partial
-    /// windows are no state: they have been taken.
-    package func freeze(epoch: Int, into changes: inout ChangeSet) {
+    /// Ends the open epoch: what changed since the last belongs to `epoch`, which is larger, and `continueFreeze` appends it to `changes`.
+    /// Costs the same whatever changed. Partial windows are no state: they have been taken.
+    package func beginFreeze(epoch: Int, into changes: EpochChanges) {
         guard !definition.isPartial else {
             precondition(keyCount == 0, "partial windows are taken before the epoch ends")
             return
         }
-        core.freeze(epoch: epoch, namespaces.windows, namespaces.sets, into: &changes)
+        core.beginFreeze(epoch: epoch, namespaces, into: changes)
     }
+
+    /// Appends some of what belongs to the epoch that has ended, as it was then, whatever has been processed since.
+    /// - Parameter budget: how much: an entry costs 1, and 1 for every 256 bytes of it. What that takes is taken off.
+    /// - Returns: false when something is left for the next call, between two other batches.
+    package func continueFreeze(budget: inout Int) -> Bool { core.continueFreeze(budget: &budget) }
 
     /// The home is complete to `epoch`.
     package func flushed(upTo epoch: Int) {

@@ -7,6 +7,7 @@ package struct JobMetrics: Sendable {
     let commits: Counter
     let commitFailures: Counter
     let commitDuration: Histogram
+    let freezeDuration: Histogram
     let lastCommit: Gauge
     let deltaBytes: Counter
     let recoveryDuration: Histogram
@@ -25,6 +26,9 @@ package struct JobMetrics: Sendable {
         commitFailures = registry.counter("millrace_commit_failures_total", help: "Steps of a commit that failed and were tried again.", labels)
         commitDuration = registry.histogram(
             "millrace_commit_duration_seconds", help: "From the barrier to the publication of an epoch.", labels)
+        freezeDuration = registry.histogram(
+            "millrace_freeze_duration_seconds",
+            help: "How long a worker stood still at a time, between two batches, to take out its tasks' part of an epoch.", labels)
         lastCommit = registry.gauge("millrace_last_commit_timestamp_seconds", help: "When the newest epoch was committed, Unix time.", labels)
         deltaBytes = registry.counter("millrace_delta_bytes_total", help: "Bytes of deltas written.", labels)
         recoveryDuration = registry.histogram("millrace_recovery_duration_seconds", help: "Restoring one task.", labels)

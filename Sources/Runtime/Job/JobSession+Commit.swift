@@ -72,7 +72,7 @@ extension JobSession {
             if context.requests.isGraceOver {
                 throw RuntimeFailure(remedy: .fail, description: "stopped without a last commit: a worker did not end its batch in time")
             }
-            for answer in reply.wait(until: Date(timeIntervalSinceNow: 0.5)) {
+            for answer in replies(reply) {
                 switch answer {
                 case .failed(_, let failure): throw failure
                 case .outOfRange: break
@@ -86,6 +86,14 @@ extension JobSession {
             }
         }
         return frozen.values.map { .init(task: $0.content.task, delta: $0.delta.id, ledger: $0.content.ledger) }
+    }
+
+    /// What workers have answered, waiting for it.
+    private func replies(_ reply: Mailbox<WorkerReply>) -> [WorkerReply] {
+        guard !context.surroundings.hasThreads else { return reply.wait(until: Date(timeIntervalSinceNow: 0.5)) }
+        // What they do over several turns they do when they are woken.
+        for worker in workers { worker.queue.wake() }
+        return reply.drain()
     }
 
     /// Deltas and files, durable under names that nobody reads before the commit. What is done already is not done again.

@@ -113,7 +113,8 @@ package final class JobSession {
             for index in 0..<settings.workers {
                 workers.append(
                     Worker(
-                        index: index, queue: try consumer.makeQueue(), failures: failures, limiter: limiter,
+                        index: index, queue: try consumer.makeQueue(), failures: failures, freezeSlice: settings.freezeSlice,
+                        freezeDuration: context.metrics.freezeDuration, clock: clock, limiter: limiter,
                         onPressure: { [context, consumer] in
                             context.requests.requestCommit()
                             consumer.wake()

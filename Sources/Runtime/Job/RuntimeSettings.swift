@@ -20,6 +20,9 @@ package struct RuntimeSettings: Sendable {
     package var isEmbedded: Bool
     /// A snapshot is taken after so many deltas of a task at the latest.
     package var deltasMax: Int
+    /// What a worker takes out of an epoch that has ended before it goes on with the next batch: entries of state, and 256 bytes of them count
+    /// as another.
+    package var freezeSlice: Int
     /// Given to librdkafka under the job's own properties.
     package var properties: [String: String]
     /// Transforms and sinks whose state may be dropped if it does not fit the job file.
@@ -29,7 +32,8 @@ package struct RuntimeSettings: Sendable {
 
     package init(
         instance: String, stateDirectory: String, stateMemory: Int, storage: any CheckpointStorage, interval: Int64, workers: Int,
-        brokers: String, isEmbedded: Bool, deltasMax: Int = 1_000, properties: [String: String] = [:]
+        brokers: String, isEmbedded: Bool, deltasMax: Int = 1_000, freezeSlice: Int = 4_096,
+        properties: [String: String] = [:]
     ) {
         self.instance = instance
         self.stateDirectory = stateDirectory
@@ -40,6 +44,7 @@ package struct RuntimeSettings: Sendable {
         self.brokers = brokers
         self.isEmbedded = isEmbedded
         self.deltasMax = deltasMax
+        self.freezeSlice = freezeSlice
         self.properties = properties
     }
 }

@@ -9,14 +9,11 @@ struct TaskMetrics: Sendable {
     fileprivate let window: Counter
     fileprivate let operators: Counter
     fileprivate let freeze: Counter
-    let freezeDuration: Histogram
 
     init(_ registry: MetricsRegistry, job: String, topic: String, partition: Int32) {
         let labels: MetricLabels = ["job": job, "topic": topic, "partition": "\(partition)"]
         stateBytes = registry.gauge("millrace_state_bytes", help: "Bytes of a task's state in memory.", labels)
         stateKeys = registry.gauge("millrace_state_keys", help: "Keys of a task's state in memory.", labels)
-        freezeDuration = registry.histogram(
-            "millrace_freeze_duration_seconds", help: "How long a worker stood still to take one task's part of an epoch.", ["job": job])
         func stage(_ name: String) -> Counter { registry.stage(name, job: job) }
         decode = stage("decode")
         dedupe = stage("dedupe")

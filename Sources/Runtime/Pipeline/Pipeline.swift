@@ -227,23 +227,37 @@ final class Pipeline {
         }
     }
 
-    /// Ends the epoch: appends what changed to `changes` and gives the rows that become files.
-    func freeze(
-        epoch: Int, watermark: Int64, rollAll: Bool, now: ContinuousClock.Instant, into changes: inout ChangeSet
-    ) throws(StateError) -> [RolledRows] {
+    /// Ends the epoch: gives the rows that become files, and has `continueFreeze` append what changed to `changes`.
+    func beginFreeze(
+        epoch: Int, watermark: Int64, rollAll: Bool, now: ContinuousClock.Instant, into changes: EpochChanges
+    ) -> [RolledRows] {
         for node in nodes {
             switch node.operation {
-            case .window(let window, _): window.freeze(epoch: epoch, into: &changes)
-            case .dedupe(let dedupe): dedupe.remembered.freeze(epoch: epoch, watermark: watermark, into: &changes)
+            case .window(let window, _): window.beginFreeze(epoch: epoch, into: changes)
+            case .dedupe(let dedupe): dedupe.remembered.beginFreeze(epoch: epoch, watermark: watermark, into: changes)
             case .filter, .select, .partialWindow: break
             }
         }
         lastFrozen = epoch
         var rolled: [RolledRows] = []
         for index in parquet.indices {
-            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryEach, now: now, into: &changes)
+            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryEach, now: now, into: &changes.changes)
         }
         return rolled
+    }
+
+    /// Appends some of what changed in the epoch that has ended, as it was then.
+    /// - Parameter budget: how much, as `WindowOperator.continueFreeze` counts; what that takes is taken off.
+    /// - Returns: false when something is left.
+    func continueFreeze(budget: inout Int) -> Bool {
+        for node in nodes {
+            switch node.operation {
+            case .window(let window, _): if !window.continueFreeze(budget: &budget) { return false }
+            case .dedupe(let dedupe): if !dedupe.remembered.continueFreeze(budget: &budget) { return false }
+            case .filter, .select, .partialWindow: break
+            }
+        }
+        return true
     }
 
     /// The home is complete to `epoch`.

@@ -41,6 +41,8 @@ final class Task {
     private var deletions: ChangeSet
     /// Something has happened since the last freeze that the next start has to know.
     private var hasChanged: Bool
+    /// The epoch that has ended and is being taken out.
+    private var freezing: (content: FrozenTask, changes: EpochChanges)?
 
     /// - Parameter deletions: of state that was dropped; the first epoch makes them durable, whether or not a record comes.
     init(
@@ -290,19 +292,15 @@ final class Task {
     /// The memory budget is exceeded and nothing can be evicted before the home has been flushed.
     var mustWait: Bool { pipeline.mustWait(hasOpenChanges: hasChanged) }
 
-    /// Ends the open epoch: what happened in it, or nil if nothing did.
-    func freeze(epoch: Int, rollAll: Bool, isReleased: Bool) throws(RuntimeFailure) -> FrozenTask? {
+    /// Ends the open epoch. What happened in it comes from `continueFreeze`.
+    /// - Returns: false if nothing did.
+    func beginFreeze(epoch: Int, rollAll: Bool, isReleased: Bool) -> Bool {
         let now = self.clock.now()
-        guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return nil }
+        guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return false }
         var clock = StageClock(metrics)
-        var changes = deletions
+        let changes = EpochChanges(deletions)
         deletions = ChangeSet()
-        var rolled: [RolledRows] = []
-        do throws(StateError) {
-            rolled = try pipeline.freeze(epoch: epoch, watermark: watermark, rollAll: rollAll, now: now, into: &changes)
-        } catch {
-            throw RuntimeFailure(task: id, error)
-        }
+        let rolled = pipeline.beginFreeze(epoch: epoch, watermark: watermark, rollAll: rollAll, now: now, into: changes)
         var outputs: [FrozenTask.Output] = []
         for index in pipeline.kafka.indices {
             let records = pipeline.kafka[index].take()
@@ -312,11 +310,12 @@ final class Task {
             let records = pipeline.shuffles[index].take()
             if records.count > 0 { outputs.append(.init(topic: pipeline.shuffles[index].topic, records: records)) }
         }
-        let frozen = FrozenTask(
+        let content = FrozenTask(
             task: id, epoch: epoch, partition: partition, position: position,
             watermarks: upstream.entries(of: partition.topic).merging([partition.topic: watermark]) { $1 }, ledger: ledger,
-            changes: changes, outputs: outputs, deadLetters: deadLetters, rolled: rolled, ages: ages, extras: registry.extras,
+            changes: ChangeSet(), outputs: outputs, deadLetters: deadLetters, rolled: rolled, ages: ages, extras: registry.extras,
             isReleased: isReleased)
+        freezing = (content, changes)
         metrics.stateBytes.set(Double(pipeline.memory))
         metrics.stateKeys.set(Double(pipeline.keyCount))
         ledger = Ledger()
@@ -325,8 +324,20 @@ final class Task {
         ages = []
         hasChanged = false
         clock.lap(.freeze)
-        metrics.freezeDuration.observe((self.clock.now() - now).seconds)
-        return frozen
+        return true
+    }
+
+    /// Takes out some of the state as it was when the epoch ended, between two batches.
+    /// - Parameter budget: how much, as `WindowOperator.continueFreeze` counts; what that takes is taken off.
+    /// - Returns: all that happened in the epoch; nil when something is left.
+    func continueFreeze(budget: inout Int) -> FrozenTask? {
+        var clock = StageClock(metrics)
+        defer { clock.lap(.freeze) }
+        guard pipeline.continueFreeze(budget: &budget), let frozen = freezing else { return nil }
+        freezing = nil
+        var content = frozen.content
+        content.changes = frozen.changes.changes
+        return content
     }
 
     /// The home is complete up to `epoch`: what has not changed since may leave memory.

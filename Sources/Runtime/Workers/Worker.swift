@@ -1,6 +1,7 @@
 import Foundation
 import KafkaClient
 import Synchronization
+import Telemetry
 
 /// A thread that runs some of the job's tasks, as `WorkerTurns` has it. Its tasks are touched by nobody else.
 package final class Worker: Sendable {
@@ -9,12 +10,18 @@ package final class Worker: Sendable {
     /// Bytes of input, and of output that waits, in one epoch, beyond which a commit is asked for at once and nothing more is
     /// read until it froze: a slow sink slows the consumer down.
     static let epochBytesMax = 256 << 20
+    /// As long as an ended epoch is being taken out, between two parts of it: its commit waits for them.
+    private static let recordsMaxMeanwhile = 512
 
     let index: Int
     package let queue: any RecordQueue
     let mailbox = Mailbox<WorkerCommand>()
     let failures: Mailbox<WorkerReply>
     let onPressure: @Sendable () -> Void
+    /// How much of an ended epoch is taken out between two batches, as `RuntimeSettings.freezeSlice`.
+    let freezeSlice: Int
+    let freezeDuration: Histogram
+    let clock: RuntimeClock
     private let limiter: RateLimiter?
     private let thread = Mutex<NamedThread?>(nil)
 
@@ -23,12 +30,15 @@ package final class Worker: Sendable {
     ///   - onPressure: called when the open epoch has grown so large that it should be committed now.
     ///   - limiter: holds back the workers that share it.
     init(
-        index: Int, queue: any RecordQueue, failures: Mailbox<WorkerReply>, limiter: RateLimiter? = nil,
-        onPressure: @escaping @Sendable () -> Void
+        index: Int, queue: any RecordQueue, failures: Mailbox<WorkerReply>, freezeSlice: Int, freezeDuration: Histogram,
+        clock: RuntimeClock, limiter: RateLimiter? = nil, onPressure: @escaping @Sendable () -> Void
     ) {
         self.index = index
         self.queue = queue
         self.failures = failures
+        self.freezeSlice = freezeSlice
+        self.freezeDuration = freezeDuration
+        self.clock = clock
         self.limiter = limiter
         self.onPressure = onPressure
     }
@@ -50,15 +60,19 @@ package final class Worker: Sendable {
     private func run() {
         let turns = WorkerTurns(self)
         while true {
+            // An epoch that is half taken out does not wait for records.
+            let patience = turns.isFreezing ? 0 : 0.1
             if turns.mustWait {
-                guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: 0.1))) else { return }
+                guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: patience))) else { return }
             } else if let pause = limiter?.pause(.now), pause > .zero {
-                guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: min(pause.seconds, 0.1)))) else { return }
+                guard turns.perform(mailbox.wait(until: Date(timeIntervalSinceNow: min(pause.seconds, patience)))) else { return }
             } else {
-                let taken = turns.take(max: min(Self.recordsMax, limiter?.recordsMax ?? .max), timeout: .milliseconds(100))
+                let recordsMax = turns.isFreezing ? Self.recordsMaxMeanwhile : Self.recordsMax
+                let taken = turns.take(max: min(recordsMax, limiter?.recordsMax ?? .max), timeout: .seconds(patience))
                 limiter?.pay(for: taken, .now)
                 guard turns.finish() else { return }
             }
+            turns.continueFreeze()
         }
     }
 }

@@ -11,6 +11,15 @@ package final class WorkerTurns {
     /// A partition is begun only after its task was taken over here. So records of it that were taken before can only be those
     /// of a former life of the partition on this worker: nobody's any more.
     private var fresh: Set<TopicPartition> = []
+    /// The epoch that has ended and is being taken out.
+    private var freezing: Freezing?
+
+    private struct Freezing {
+        /// Not yet taken out, the next one last.
+        var tasks: [Task]
+        var frozen: [FrozenTask] = []
+        let reply: Mailbox<WorkerReply>
+    }
 
     package init(_ worker: Worker) {
         self.worker = worker
@@ -25,6 +34,9 @@ package final class WorkerTurns {
         }
         return failure != nil || isFull || tasks.values.contains { $0.mustWait }
     }
+
+    /// `continueFreeze` has something to do: then nothing should be waited for.
+    package var isFreezing: Bool { freezing != nil }
 
     /// Takes what there is, waiting up to `timeout` for it.
     /// - Returns: the number of records.
@@ -62,8 +74,11 @@ package final class WorkerTurns {
                 fresh.insert(handle.task.partition)
                 reply.send(handle.task.id)
             case .freeze(let epoch, let releasing, let rollAll, let reply):
-                if failure == nil { freeze(epoch, releasing, rollAll, reply) }
-                if let failure { reply.send(.failed(worker: worker.index, failure)) }
+                if let failure {
+                    reply.send(.failed(worker: worker.index, failure))
+                } else {
+                    beginFreeze(epoch, releasing, rollAll, reply)
+                }
             case .drop(let dropped, let reply):
                 tasks = tasks.filter { !dropped.contains($0.value.id) }
                 reply.send(worker.index)
@@ -87,6 +102,8 @@ package final class WorkerTurns {
     private func fail(_ error: RuntimeFailure) {
         failure = error
         worker.failures.send(.failed(worker: worker.index, error))
+        freezing?.reply.send(.failed(worker: worker.index, error))
+        freezing = nil
     }
 
     /// - Returns: the bytes that the item adds to the epoch.
@@ -110,21 +127,37 @@ package final class WorkerTurns {
         }
     }
 
-    private func freeze(_ epoch: Int, _ releasing: Set<TaskID>, _ rollAll: Bool, _ reply: Mailbox<WorkerReply>) {
-        var frozen: [FrozenTask] = []
-        do throws(RuntimeFailure) {
-            for (partition, task) in tasks.sorted(by: { $0.key < $1.key }) {
-                let isReleased = releasing.contains(task.id)
-                if let content = try task.freeze(epoch: epoch, rollAll: rollAll, isReleased: isReleased) { frozen.append(content) }
-                if isReleased { tasks[partition] = nil }
-            }
-        } catch {
-            failure = error
-            return
+    /// Ends the open epoch. Its state is taken out little by little, between the batches of the next one.
+    private func beginFreeze(_ epoch: Int, _ releasing: Set<TaskID>, _ rollAll: Bool, _ reply: Mailbox<WorkerReply>) {
+        let began = worker.clock.now()
+        var begun: [Task] = []
+        for (partition, task) in tasks.sorted(by: { $0.key > $1.key }) {
+            let isReleased = releasing.contains(task.id)
+            if task.beginFreeze(epoch: epoch, rollAll: rollAll, isReleased: isReleased) { begun.append(task) }
+            if isReleased { tasks[partition] = nil }
         }
         epochBytes = 0
         hasAsked = false
-        reply.send(.froze(worker: worker.index, tasks: frozen))
+        freezing = Freezing(tasks: begun, reply: reply)
+        continueFreeze(since: began)
+    }
+
+    /// Takes out the next part of the epoch that has ended, and gives it to whoever asked for it when that was the last. To be called between
+    /// two batches.
+    package func continueFreeze() {
+        if isFreezing { continueFreeze(since: worker.clock.now()) }
+    }
+
+    private func continueFreeze(since began: ContinuousClock.Instant) {
+        var budget = worker.freezeSlice
+        while budget > 0, let content = freezing?.tasks.last?.continueFreeze(budget: &budget) {
+            freezing?.tasks.removeLast()
+            freezing?.frozen.append(content)
+        }
+        worker.freezeDuration.observe((worker.clock.now() - began).seconds)
+        guard let done = freezing, done.tasks.isEmpty else { return }
+        freezing = nil
+        done.reply.send(.froze(worker: worker.index, tasks: done.frozen))
     }
 }
 

@@ -6,36 +6,51 @@ import Batch
 // Value: the hashes, 16 bytes each, low half before high half, little-endian.
 // A forgotten bucket is the deletion of its prefix.
 extension DedupeSet {
-    static let idsPerChunk = 4_096
     private static let keyCount = 20
 
-    /// Appends the ids first seen since the last freeze, and the deletion of the buckets that are over at `watermark`: the task's, which no
-    /// later row's is below.
-    package func freeze(epoch: Int, watermark: Int64, into changes: inout ChangeSet) {
-        let before = clock.oldest
+    /// Ends the open epoch: the ids first seen since the last belong to `epoch`, and `continueFreeze` appends them to `changes`. The deletion
+    /// of the buckets that are over at `watermark` is appended here: the task's, which no later row's is below.
+    package func beginFreeze(epoch: Int, watermark: Int64, into changes: EpochChanges) {
+        precondition(frozen == nil, "one epoch is frozen before the next ends")
         clock.advance(to: watermark)
-        freeIfFar(from: before, to: clock.oldest)
         let forgotten = persisted.filter { $0 < clock.oldest }
         for bucket in forgotten.sorted() {
-            withUnsafeBytes(of: Self.order(bucket).bigEndian) { changes.deletePrefix(namespace, prefix: $0) }
+            withUnsafeBytes(of: Self.order(bucket).bigEndian) { changes.changes.deletePrefix(namespace, prefix: $0) }
         }
         persisted.subtract(forgotten)
-        for (bucket, hashes) in pending.lists.sorted(by: { $0.bucket < $1.bucket }) where bucket >= clock.oldest {
-            persisted.insert(bucket)
-            for (chunk, start) in stride(from: 0, to: hashes.count, by: Self.idsPerChunk).enumerated() {
-                let end = min(start + Self.idsPerChunk, hashes.count)
-                changes.put(namespace, keyCount: Self.keyCount, valueCount: (end - start) * 16) { key, value in
-                    key.storeBytes(of: Self.order(bucket).bigEndian, as: UInt64.self)
+        let chunks = pending.take().filter { $0.bucket >= clock.oldest }
+        for chunk in chunks { persisted.insert(chunk.bucket) }
+        frozen = FrozenIDs(epoch: epoch, changes: changes, chunks: chunks)
+    }
+
+    /// Appends some of the ids of the epoch that has ended.
+    /// - Parameter budget: how much: 1 for every 256 bytes. What that takes is taken off.
+    /// - Returns: false when something is left for the next call.
+    package func continueFreeze(budget: inout Int) -> Bool {
+        while budget > 0, let chunk = frozen?.chunks.popLast(), let epoch = frozen?.epoch {
+            budget -= 1 + chunk.hashes.count * 16 / 256
+            chunk.hashes.withUnsafeBytes { hashes in
+                frozen?.changes.changes.put(namespace, keyCount: Self.keyCount, valueCount: hashes.count) { key, value in
+                    key.storeBytes(of: Self.order(chunk.bucket).bigEndian, as: UInt64.self)
                     key.storeBytes(of: UInt64(bitPattern: Int64(epoch)).bigEndian, toByteOffset: 8, as: UInt64.self)
-                    key.storeBytes(of: UInt32(chunk).bigEndian, toByteOffset: 16, as: UInt32.self)
-                    for index in start..<end {
-                        value.storeBytes(of: hashes[index].low.littleEndian, toByteOffset: (index - start) * 16, as: UInt64.self)
-                        value.storeBytes(of: hashes[index].high.littleEndian, toByteOffset: (index - start) * 16 + 8, as: UInt64.self)
-                    }
+                    key.storeBytes(of: UInt32(chunk.number).bigEndian, toByteOffset: 16, as: UInt32.self)
+                    Self.copy(hashes, to: value)
                 }
             }
         }
-        pending = PendingIDs()
+        guard frozen?.chunks.isEmpty ?? true else { return false }
+        frozen = nil
+        return true
+    }
+
+    private static func copy(_ hashes: UnsafeRawBufferPointer, to value: UnsafeMutableRawBufferPointer) {
+        #if _endian(little)
+            value.copyMemory(from: hashes)
+        #else
+            for offset in stride(from: 0, to: hashes.count, by: 8) {
+                value.storeBytes(of: hashes.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian, toByteOffset: offset, as: UInt64.self)
+            }
+        #endif
     }
 
     /// Remembers again what a change of this namespace holds: for recovery, oldest delta first, into a set that has seen no rows.
@@ -58,9 +73,7 @@ extension DedupeSet {
             guard change.key.count == 8 else { throw damaged(change) }
             let bucket = Self.bucket(of: change.key)
             persisted.remove(bucket)
-            let before = clock.oldest
             clock.forget(before: bucket == .max ? bucket : bucket + 1)
-            freeIfFar(from: before, to: clock.oldest)
         case .delete:
             throw damaged(change)
         }

@@ -15,35 +15,15 @@ extension DedupeSet {
             guard overflow || distance > clock.within / clock.width else { return }
             roundBegan = clock.oldest
             nextToFree = 0
+            if !strays.isEmpty { strays = strays.filter { $0.value >= clock.oldest } }
         }
-        let oldest = UInt32(truncatingIfNeeded: clock.oldest)
         for _ in 0..<min(Self.tablesFreedPerBatch, Self.tableCount - nextToFree) {
             dropForgottenRuns(nextToFree, clock.oldest)
             var forgotten = 0
-            tables[nextToFree].forEach { if !Self.isRemembered($0.bucket, oldest) { forgotten += 1 } }
-            if forgotten * 4 > tables[nextToFree].count {
-                rebuild(nextToFree) { Self.isRemembered($0.bucket, oldest) }
-            }
+            tables[nextToFree].forEach { if numbers[$0.bucket] < clock.oldest { forgotten += 1 } }
+            if forgotten * 4 > tables[nextToFree].count { keep(nextToFree) { numbers[$0.bucket] >= clock.oldest } }
             nextToFree += 1
         }
-    }
-
-    /// Buckets are kept modulo 2^32: before the oldest remembered one has moved so far that they would come round, all tables are freed of
-    /// what is forgotten. With buckets of a millisecond that is once in six days of event time.
-    func freeIfFar(from before: Int64, to now: Int64) {
-        if freedBefore == .min { freedBefore = now }
-        let (distance, overflow) = now.subtractingReportingOverflow(freedBefore)
-        guard overflow || distance > 1 << 29 else { return }
-        let reference = UInt32(truncatingIfNeeded: before)
-        for number in 0..<Self.tableCount {
-            dropForgottenRuns(number, now)
-            guard tables[number].count > 0 else { continue }
-            rebuild(number) { entry in
-                let (bucket, overflow) = before.addingReportingOverflow(Int64(Int32(bitPattern: entry.bucket &- reference)))
-                return !overflow && bucket >= now
-            }
-        }
-        freedBefore = now
     }
 
     /// Spills until the memory is within the budget, but not more at a time than a short pause allows.
@@ -60,7 +40,7 @@ extension DedupeSet {
             idle = count > 0 ? 0 : idle + 1
             if idle == Self.tableCount {
                 // Nothing worth it is left; not to be found out again for every batch.
-                leastTableMemory = tableMemory + Self.tableCount * MemoryLayout<IDEntry>.stride
+                leastTableMemory = tableMemory + Self.tableCount * IDEntry.stride
                 return
             }
         }
@@ -70,39 +50,39 @@ extension DedupeSet {
     /// - Returns: how many.
     private func spill(_ number: Int) throws(StateError) -> Int {
         dropForgottenRuns(number, clock.oldest)
-        let oldest = UInt32(truncatingIfNeeded: clock.oldest)
+        let oldest = clock.oldest
         var countByAge = [Int](repeating: 0, count: 64)
         var remembered = 0
         tables[number].forEach { entry in
-            let ahead = Int32(bitPattern: entry.bucket &- oldest)
-            guard ahead >= 0 else { return }
-            countByAge[Int(min(ahead, 63))] += 1
+            let bucket = numbers[entry.bucket]
+            guard bucket >= oldest else { return }
+            countByAge[Int(min(bucket - oldest, 63))] += 1
             remembered += 1
         }
         guard remembered >= 16 else { return 0 }
-        var limit: Int32 = 0
+        var limit: Int64 = 0
         var below = countByAge[0]
         while below * 2 < remembered {
             limit += 1
             below += countByAge[Int(limit)]
         }
         if limit == 63 { limit = .max }
-        var moving: [IDEntry] = []
+        var moving: [SpilledID] = []
         moving.reserveCapacity(below)
-        var furthest: Int32 = 0
+        var newest = oldest
         tables[number].forEach { entry in
-            let ahead = Int32(bitPattern: entry.bucket &- oldest)
-            guard ahead >= 0, ahead <= limit else { return }
-            furthest = max(furthest, ahead)
-            moving.append(entry)
+            let bucket = numbers[entry.bucket]
+            guard bucket >= oldest, bucket - oldest <= limit else { return }
+            newest = max(newest, bucket)
+            moving.append(SpilledID(key: entry.key, tail: entry.tail, bucket: UInt32(truncatingIfNeeded: bucket)))
         }
-        try addRun(moving, newestBucket: clock.oldest + Int64(furthest), to: number)
-        rebuild(number) { Int32(bitPattern: $0.bucket &- oldest) > limit }
+        try addRun(moving, newestBucket: newest, to: number)
+        keep(number) { numbers[$0.bucket] >= oldest && numbers[$0.bucket] - oldest > limit }
         return moving.count
     }
 
     /// Runs of about one size are merged, so that a table has few of them and every id is merged a few times only.
-    private func addRun(_ entries: [IDEntry], newestBucket: Int64, to number: Int) throws(StateError) {
+    private func addRun(_ entries: [SpilledID], newestBucket: Int64, to number: Int) throws(StateError) {
         let file: SpillFile
         if let spillFile {
             file = spillFile
@@ -131,11 +111,11 @@ extension DedupeSet {
     }
 
     /// Both ascend by key, as does what comes out; what is forgotten in the first is left out.
-    private static func merge(_ older: [IDEntry], _ newer: [IDEntry], _ oldest: UInt32) -> [IDEntry] {
-        var merged: [IDEntry] = []
+    private static func merge(_ older: [SpilledID], _ newer: [SpilledID], _ oldest: UInt32) -> [SpilledID] {
+        var merged: [SpilledID] = []
         merged.reserveCapacity(older.count + newer.count)
         var next = 0
-        for entry in older where isRemembered(entry.bucket, oldest) {
+        for entry in older where Int32(bitPattern: entry.bucket &- oldest) >= 0 {
             while next < newer.count, newer[next].key <= entry.key {
                 merged.append(newer[next])
                 next += 1
@@ -155,9 +135,10 @@ extension DedupeSet {
         spilled[number].removeAll { $0.newestBucket < oldest }
     }
 
-    private func rebuild(_ number: Int, _ isKept: (IDEntry) -> Bool) {
+    /// Drops the ids of a table that `isKept` does not want.
+    func keep(_ number: Int, _ isKept: (IDEntry) -> Bool) {
         let before = tables[number].memory
-        tables[number].rebuild(isKept)
+        tables[number].keep(isKept)
         tableMemory += tables[number].memory - before
     }
 

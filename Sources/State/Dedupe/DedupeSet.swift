@@ -7,7 +7,7 @@ import CShims
 /// duplicates do not prolong. Whether a row is a duplicate follows from the rows before it alone, not from batches, epochs or recovery.
 ///
 /// Ids are 128-bit hashes in 64 tables (`IDTable`), so that growth moves little at a time. Over the memory budget, the older ids of
-/// one table after another are moved to a scratch file (`SpilledIDs`). What persists is in changes: see `freeze`.
+/// one table after another are moved to a scratch file (`SpilledIDs`). What persists is in changes: see `beginFreeze`.
 ///
 /// Belongs to its task's worker: not for two threads at once.
 package final class DedupeSet {
@@ -33,11 +33,20 @@ package final class DedupeSet {
     var nextToFree = DedupeSet.tableCount
     /// The oldest remembered bucket when the last such round began.
     var roundBegan = Int64.min
-    /// No table holds a bucket before this one.
-    var freedBefore = Int64.min
+    /// What the tables' entries have in place of their buckets.
+    var numbers = BucketNumbers()
+    /// The oldest remembered bucket when a table was last freed of what is forgotten, to make room.
+    private var freedBefore = [Int64](repeating: .min, count: DedupeSet.tableCount)
+    /// The oldest remembered bucket when the tables were last freed for their numbers.
+    private var numbersFreedAt = Int64.min
+    /// Ids of buckets for which there was no number, by what a table would have of them: none, where times are not in greater disorder than ids
+    /// are remembered for.
+    var strays: [Hash128: Int64] = [:]
     /// What a batch's ids that are on disk have for a bucket, by position in the selection, ascending.
     var spilledHits: [(position: Int, bucket: Int64)] = []
     var pending = PendingIDs()
+    /// What is left of the epoch that is being frozen, if one is.
+    var frozen: FrozenIDs?
     /// Buckets that deltas or the home hold something of.
     var persisted: Set<Int64> = []
 
@@ -53,7 +62,7 @@ package final class DedupeSet {
         clock = BucketClock(within: within)
         tables = .allocate(capacity: Self.tableCount)
         for index in 0..<Self.tableCount {
-            (tables + index).initialize(to: IDTable())
+            (tables + index).initialize(to: IDTable(number: index))
             tableMemory += tables[index].memory
         }
         spilled = Array(repeating: [], count: Self.tableCount)
@@ -71,11 +80,12 @@ package final class DedupeSet {
     package var count: Int {
         var count = 0
         for index in 0..<Self.tableCount { count += tables[index].count }
+        count += strays.count
         return spilled.reduce(count) { $0 + $1.reduce(0) { $0 + $1.count } }
     }
 
     /// What it takes in memory, bytes.
-    package var memory: Int { tableMemory + spilledMemory + pending.memory }
+    package var memory: Int { tableMemory + strays.capacity * 32 + spilledMemory + pending.memory + (frozen?.memory ?? 0) }
 
     /// Ids on disk.
     package var spilledCount: Int { spilled.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count } } }
@@ -107,11 +117,13 @@ package final class DedupeSet {
         var clock = self.clock
         var pending = self.pending
         self.pending = PendingIDs()
+        var numbers = self.numbers
+        self.numbers = BucketNumbers()
         defer {
             self.clock = clock
             self.pending = pending
+            self.numbers = numbers
         }
-        var oldest = UInt32(truncatingIfNeeded: clock.oldest)
         for position in 0..<min(Self.lookAhead, selection.count) {
             Self.prefetch(hashes[Int(selection[position])], in: tables)
         }
@@ -120,18 +132,17 @@ package final class DedupeSet {
                 Self.prefetch(hashes[Int(selection[position + Self.lookAhead])], in: tables)
             }
             let row = Int(selection[position])
-            if watermarks[row] >= clock.nextChange {
-                let before = clock.oldest
-                clock.advance(to: watermarks[row])
-                freeIfFar(from: before, to: clock.oldest)
-                oldest = UInt32(truncatingIfNeeded: clock.oldest)
-            }
+            if watermarks[row] >= clock.nextChange { clock.advance(to: watermarks[row]) }
             let hash = hashes[row]
             let key = IDTable.key(of: hash.high)
             let tail = UInt32(truncatingIfNeeded: hash.low >> 32)
             let number = Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)
             let (place, isFound) = tables[number].find(key, tail)
-            if isFound && Self.isRemembered(place.pointee.bucket, oldest) {
+            if isFound && numbers[IDEntry.bucket(at: place)] >= clock.oldest {
+                isDuplicate[row] = 1
+                continue
+            }
+            if !strays.isEmpty, let bucket = strays[Hash128(low: UInt64(tail), high: key)], bucket >= clock.oldest {
                 isDuplicate[row] = 1
                 continue
             }
@@ -143,13 +154,17 @@ package final class DedupeSet {
             isDuplicate[row] = 0
             let bucket = clock.bucket(of: eventTimes[row])
             guard bucket >= clock.oldest else { continue }
-            let entry = IDEntry(key: key, tail: tail, bucket: UInt32(truncatingIfNeeded: bucket))
-            if isFound {
-                place.pointee = entry
-            } else if !tables[number].insert(entry, at: place) {
-                insertAfterGrowth(entry, number, oldest)
-            }
             pending.append(hash, bucket: bucket)
+            guard let bucketNumber = numbers.number(of: bucket) else {
+                putAside(hash, bucket, clock.oldest, &numbers)
+                continue
+            }
+            let entry = IDEntry(key: key, tail: tail, bucket: bucketNumber)
+            if isFound {
+                entry.store(at: place)
+            } else if !tables[number].insert(entry, at: place) {
+                insertAfterGrowth(entry, number, clock.oldest, numbers)
+            }
         }
     }
 
@@ -157,23 +172,22 @@ package final class DedupeSet {
     func remember(_ hashes: UnsafeBufferPointer<Hash128>, bucket: Int64) throws(StateError) {
         try relieve()
         // What a bucket could be put into says how far the watermark was.
-        let before = clock.oldest
         clock.forget(before: bucket.subtractingReportingOverflow(BucketClock.furthestAhead).partialValue)
-        freeIfFar(from: before, to: clock.oldest)
         guard bucket >= clock.oldest else { return }
-        let oldest = UInt32(truncatingIfNeeded: clock.oldest)
         for position in hashes.indices {
             if position + Self.lookAhead < hashes.count { Self.prefetch(hashes[position + Self.lookAhead], in: tables) }
             let hash = hashes[position]
-            let entry = IDEntry(
-                key: IDTable.key(of: hash.high), tail: UInt32(truncatingIfNeeded: hash.low >> 32),
-                bucket: UInt32(truncatingIfNeeded: bucket))
+            guard let bucketNumber = numbers.number(of: bucket) else {
+                putAside(hash, bucket, clock.oldest, &numbers)
+                continue
+            }
+            let entry = IDEntry(key: IDTable.key(of: hash.high), tail: UInt32(truncatingIfNeeded: hash.low >> 32), bucket: bucketNumber)
             let number = Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)
             let (place, isFound) = tables[number].find(entry.key, entry.tail)
             if isFound {
-                if Int32(bitPattern: entry.bucket &- place.pointee.bucket) > 0 { place.pointee = entry }
+                if bucket > numbers[IDEntry.bucket(at: place)] { entry.store(at: place) }
             } else if !tables[number].insert(entry, at: place) {
-                insertAfterGrowth(entry, number, oldest)
+                insertAfterGrowth(entry, number, clock.oldest, numbers)
             }
         }
     }
@@ -182,24 +196,52 @@ package final class DedupeSet {
     private static func prefetch(_ hash: Hash128, in tables: UnsafeMutablePointer<IDTable>) {
         let place = tables[Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)].home(of: IDTable.key(of: hash.high))
         millrace_prefetch(place)
-        // A search goes on for a few slots, often into the next line.
-        millrace_prefetch(place + 4)
-    }
-
-    @inline(__always)
-    static func isRemembered(_ bucket: UInt32, _ oldest: UInt32) -> Bool {
-        Int32(bitPattern: bucket &- oldest) >= 0
+        // A search goes on for a few slots, often into the next lines.
+        millrace_prefetch(place + 64)
     }
 
     @inline(never)
-    private func insertAfterGrowth(_ entry: IDEntry, _ number: Int, _ oldest: UInt32) {
+    private func insertAfterGrowth(_ entry: IDEntry, _ number: Int, _ oldest: Int64, _ numbers: BucketNumbers) {
         let before = tables[number].memory
-        // Tables begin with different sizes and grow by one factor: hashes fill all of them alike, and they should not all grow in one batch.
-        var least = 32 + number * 13 / Self.tableCount
-        repeat {
-            tables[number].rebuild(capacity: least) { Self.isRemembered($0.bucket, oldest) }
-            least = tables[number].capacity * 14 / 10
-        } while !tables[number].insert(entry, at: tables[number].find(entry.key, entry.tail).place)
+        if freedBefore[number] < oldest {
+            tables[number].keep { numbers[$0.bucket] >= oldest }
+            freedBefore[number] = oldest
+        }
+        // What was won has to last for a while.
+        if tables[number].count > tables[number].capacity * 4 / 5 { tables[number].grow() }
+        while !tables[number].insert(entry, at: tables[number].find(entry.key, entry.tail).place) { tables[number].grow() }
         tableMemory += tables[number].memory - before
+    }
+
+    /// Remembers an id for whose bucket there is no number: makes sure of that first.
+    @inline(never)
+    private func putAside(_ hash: Hash128, _ bucket: Int64, _ oldest: Int64, _ numbers: inout BucketNumbers) {
+        let key = IDTable.key(of: hash.high)
+        let tail = UInt32(truncatingIfNeeded: hash.low >> 32)
+        let number = Int(truncatingIfNeeded: hash.high >> IDTable.firstBitOfNumber)
+        if numbersMayBeFree(oldest) {
+            for index in 0..<Self.tableCount { keep(index) { numbers[$0.bucket] >= oldest } }
+            numbers.release(before: oldest)
+        }
+        guard let bucketNumber = numbers.number(of: bucket) else {
+            let id = Hash128(low: UInt64(tail), high: key)
+            strays[id] = max(bucket, strays[id] ?? bucket)
+            return
+        }
+        let entry = IDEntry(key: key, tail: tail, bucket: bucketNumber)
+        let (place, isFound) = tables[number].find(key, tail)
+        if isFound {
+            entry.store(at: place)
+        } else if !tables[number].insert(entry, at: place) {
+            insertAfterGrowth(entry, number, oldest, numbers)
+        }
+    }
+
+    /// Whether so many buckets were forgotten since the tables were last freed for their numbers that it is worth it.
+    private func numbersMayBeFree(_ oldest: Int64) -> Bool {
+        let (distance, overflow) = oldest.subtractingReportingOverflow(numbersFreedAt)
+        guard overflow || distance >= 4_096 else { return false }
+        numbersFreedAt = oldest
+        return true
     }
 }

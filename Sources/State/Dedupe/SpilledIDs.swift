@@ -1,5 +1,12 @@
 import CShims
 
+/// An id on disk: as in memory, with its bucket modulo 2^32.
+struct SpilledID: BitwiseCopyable {
+    var key: UInt64
+    var tail: UInt32
+    var bucket: UInt32
+}
+
 /// Ids of one table that have been moved to the disk: entries sorted by hash in a scratch file, in memory a filter that says which ids are
 /// certainly not among them (12 bits an id) and the first hash of every page.
 final class SpilledIDs {
@@ -16,7 +23,7 @@ final class SpilledIDs {
     private let pageKeys: [UInt64]
 
     /// - Parameter entries: ascending by key, at least one.
-    init(_ entries: UnsafeBufferPointer<IDEntry>, newestBucket: Int64, file: SpillFile) throws(StateError) {
+    init(_ entries: UnsafeBufferPointer<SpilledID>, newestBucket: Int64, file: SpillFile) throws(StateError) {
         start = try file.append(UnsafeRawBufferPointer(entries))
         self.file = file
         count = entries.count
@@ -37,7 +44,7 @@ final class SpilledIDs {
     }
 
     deinit {
-        file.free(start, count * MemoryLayout<IDEntry>.stride)
+        file.free(start, count * MemoryLayout<SpilledID>.stride)
         UnsafeMutableRawPointer(blocks).deallocate()
     }
 
@@ -84,16 +91,16 @@ final class SpilledIDs {
     }
 
     /// All entries.
-    func read() throws(StateError) -> [IDEntry] {
+    func read() throws(StateError) -> [SpilledID] {
         try withEntries(0, count) { Array($0) }
     }
 
     private func withEntries<Result>(
-        _ first: Int, _ size: Int, _ body: (UnsafeBufferPointer<IDEntry>) -> Result
+        _ first: Int, _ size: Int, _ body: (UnsafeBufferPointer<SpilledID>) -> Result
     ) throws(StateError) -> Result {
-        let buffer = UnsafeMutableBufferPointer<IDEntry>.allocate(capacity: size)
+        let buffer = UnsafeMutableBufferPointer<SpilledID>.allocate(capacity: size)
         defer { buffer.deallocate() }
-        try file.read(UnsafeMutableRawBufferPointer(buffer), at: start + first * MemoryLayout<IDEntry>.stride)
+        try file.read(UnsafeMutableRawBufferPointer(buffer), at: start + first * MemoryLayout<SpilledID>.stride)
         return body(UnsafeBufferPointer(buffer))
     }
 

@@ -35,8 +35,11 @@ package struct RecordHeader: BitwiseCopyable {
     @inlinable package static var isAlive: UInt32 { 1 }
     /// The index points here: first of its key.
     @inlinable package static var isHead: UInt32 { 2 }
-    /// Changed since the last freeze and in the dirty list.
-    @inlinable package static var isDirty: UInt32 { 4 }
+    /// Of a key's first record: something of the key changed in the epoch that has this mark (`RecordTable.openMark`), and the epoch's list
+    /// has it. Epochs take turns with the two marks; no record has both.
+    @inlinable package static var changedInOne: UInt32 { 4 }
+    @inlinable package static var changedInOther: UInt32 { 32 }
+    @inlinable package static var changed: UInt32 { changedInOne | changedInOther }
     /// Used since the eviction hand last passed.
     @inlinable package static var isTouched: UInt32 { 8 }
     /// Its key has been taken out by a freeze, or came from the home: leaving needs a delete.
@@ -66,12 +69,9 @@ extension UnsafeMutablePointer where Pointee == RecordHeader {
             start: (bytes + RecordHeader.longKeyOffset).load(as: UnsafeRawPointer.self), count: length)
     }
 
-    /// Whether marking it as changed would do nothing.
+    /// Whether it has all of these marks. Of a key's records only the first has any that say that it changed.
     @inlinable @inline(__always)
-    package var isMarkedChanged: Bool {
-        let marks = RecordHeader.isDirty | RecordHeader.isTouched
-        return pointee.flags & marks == marks
-    }
+    package func isMarked(_ marks: UInt32) -> Bool { pointee.flags & marks == marks }
 
     @inlinable @inline(__always)
     func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {

@@ -24,7 +24,7 @@ package struct RecordLookup: BitwiseCopyable {
     @usableFromInline let stride: Int
     @usableFromInline let chunkShift: UInt32
     @usableFromInline let chunkMask: UInt32
-    @usableFromInline let isKeyedByStart: Bool
+    @usableFromInline package let isKeyedByStart: Bool
 
     init(
         tables: UnsafeMutablePointer<IndexSubTable>, chunks: UnsafeMutablePointer<UnsafeMutableRawPointer>, stride: Int,

@@ -2,52 +2,95 @@ import CShims
 
 // What leaves the table at the end of an epoch, and what the home makes of it.
 extension RecordTable {
-    /// Gives every key that changed since the last freeze to `put` (its first record; the chain hangs from it) and every
-    /// key that is gone and was taken out before to `delete`, then counts them as changed in `epoch`. `prefetch` is given most records
-    /// somewhat earlier: to bring closer what their payloads point to.
-    package mutating func freeze(
-        epoch: Int, prefetch: (Record) -> Void = { _ in }, put: (Record) -> Void,
+    /// Ends the open epoch: what has changed since the last freeze belongs to `epoch`, and `continueFreeze` takes it out in pieces. Costs
+    /// the same whatever that is.
+    /// - Parameter takeOut: given a key of the epoch (its first record) that is about to change before its turn has come. Until the freeze is over.
+    package mutating func beginFreeze(epoch: Int, takeOut: @escaping (Record) -> Void) {
+        precondition(!isFreezing, "one epoch is frozen before the next ends")
+        freezing.begin(stamp: epochs.stamp(epoch), takeOut, &dirty)
+        openMark ^= RecordHeader.changed
+        deletions.beginFreeze()
+    }
+
+    /// Whether something is left for `continueFreeze`.
+    package var isFreezing: Bool { freezing.takeOut != nil }
+
+    /// Whether keys went since the last freeze that it, or one before, had taken out.
+    package var hasOpenDeletions: Bool { deletions.hasOpen }
+
+    /// Whether keys are left that are gone: they come first.
+    package var isFreezingDeletions: Bool { deletions.isFreezing }
+
+    /// Takes out what `budget` allows: first gives keys that are gone to `delete`, some of which may be put later, then those that changed
+    /// (their first records; the chains hang from them) to `put`. `prefetch` is given most records somewhat earlier: to bring closer what
+    /// their payloads point to.
+    /// - Parameter budget: what looking at an entry costs is 1, what putting one costs is what `put` says. Ends below zero by at most one entry's.
+    package mutating func continueFreeze(
+        budget: inout Int, prefetch: (Record) -> Void = { _ in }, put: (Record) -> Int,
         delete: (_ key: UnsafeRawBufferPointer, _ start: Int64) -> Void
     ) {
-        let stamp = epochs.stamp(epoch)
-        for position in 0..<dirty.count {
-            if position + 24 < dirty.count {
-                let ahead = record(dirty[position + 24])
+        guard isFreezing else { return }
+        freezeDeletions(&budget, delete)
+        guard !deletions.isFreezing else { return }
+        let mark = openMark ^ RecordHeader.changed
+        let wanted = RecordHeader.isAlive | mark
+        let stamp = freezing.stamp
+        let count = freezing.dirty.count
+        var position = freezing.position
+        while position < count, budget > 0 {
+            if position + 24 < count {
+                let ahead = record(freezing.dirty[position + 24])
                 millrace_prefetch(ahead)
                 lookup.prefetchPayload(ahead)
             }
-            if position + 12 < dirty.count {
-                let ahead = record(dirty[position + 12])
+            if position + 12 < count {
+                let ahead = record(freezing.dirty[position + 12])
                 if ahead.pointee.flags & RecordHeader.isAlive != 0 { prefetch(ahead) }
             }
-            let record = record(dirty[position])
-            let wanted = RecordHeader.isAlive | RecordHeader.isDirty
-            guard record.pointee.flags & wanted == wanted else { continue }
-            let head = head(of: record)
+            let head = record(freezing.dirty[position])
+            position += 1
+            budget -= 1
+            guard head.pointee.flags & wanted == wanted else { continue }
+            budget -= put(head)
             settle(head, stamp)
-            put(head)
         }
-        dirty.removeAll()
-        freezeDeletions(stamp, delete)
+        freezing.position = position
+        if position == count { freezing.end() }
     }
 
-    /// Marks a chain as taken out, or as come from outside, with `stamp`.
+    /// A chain is taken out as it is before anything of it changes.
+    @inline(__always)
+    mutating func takeOutIfFrozen(_ head: Record) {
+        if head.pointee.flags & (RecordHeader.changed ^ openMark) != 0 { takeOut(head) }
+    }
+
+    @inline(never)
+    private mutating func takeOut(_ head: Record) {
+        guard let takeOut = freezing.takeOut else { preconditionFailure("only an epoch that is being frozen has the other mark") }
+        takeOut(head)
+        settle(head, freezing.stamp)
+    }
+
+    /// Notes that a chain has been taken out, or has come from outside, with `stamp`.
     private func settle(_ head: Record, _ stamp: UInt32) {
         var record = head
         while true {
-            record.pointee.flags = (record.pointee.flags & ~RecordHeader.isDirty) | RecordHeader.isPersisted
+            record.pointee.flags = (record.pointee.flags & ~RecordHeader.changed) | RecordHeader.isPersisted
             record.pointee.lastChanged = stamp
             guard record.pointee.next != RecordHeader.none else { return }
             record = self.record(record.pointee.next)
         }
     }
 
-    private mutating func freezeDeletions(_ stamp: UInt32, _ delete: (UnsafeRawBufferPointer, Int64) -> Void) {
+    private mutating func freezeDeletions(_ budget: inout Int, _ delete: (UnsafeRawBufferPointer, Int64) -> Void) {
+        guard deletions.isFreezing else { return }
+        let mark = openMark ^ RecordHeader.changed
         var deletions = Deletions()
         swap(&deletions, &self.deletions)
-        deletions.drain(stamp: stamp, keyedByStart: lookup.isKeyedByStart) { hash, key, start in
-            // A key that came back is in the table and was put, or will be.
-            if find(hash, key, start: start) == nil { delete(key, start) }
+        deletions.continueFreeze(stamp: freezing.stamp, keyedByStart: lookup.isKeyedByStart, budget: &budget) { hash, key, start in
+            // A key that is here with the mark came back in the same epoch and is still to be put.
+            if let head = find(hash, key, start: start), head.pointee.flags & mark != 0 { return }
+            delete(key, start)
         }
         swap(&deletions, &self.deletions)
     }
@@ -119,7 +162,7 @@ extension RecordTable {
     private func isClean(_ head: Record) -> Bool {
         var record = head
         while true {
-            if record.pointee.flags & RecordHeader.isDirty != 0 || record.pointee.lastChanged > epochs.flushed
+            if record.pointee.flags & RecordHeader.changed != 0 || record.pointee.lastChanged > epochs.flushed
                 || record.pointee.flags & RecordHeader.isPersisted == 0
             {
                 return false

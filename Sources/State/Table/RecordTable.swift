@@ -24,8 +24,11 @@ package struct RecordTable: ~Copyable {
     /// Records in use; more than `keyCount` when keys have several open windows.
     package internal(set) var recordCount = 0
 
-    /// Heads that changed since the last freeze; may hold records that were freed meanwhile, and repeats.
+    /// First records of keys that changed since the last freeze; may hold records that were freed meanwhile, and repeats.
     var dirty = RawList<UInt32>(capacity: 1024)
+    /// What such records are marked with; those of the epoch that is being frozen have the other mark.
+    var openMark = RecordHeader.changedInOne
+    var freezing = FreezeProgress()
     private static let chunksMax = 1 << 15
     private static let chunkBytesMax = 1 << 21
 
@@ -60,7 +63,7 @@ package struct RecordTable: ~Copyable {
 
     /// Bytes in use: records, their keys and pieces, the index. Freed records are reused and do not count.
     package var bytes: Int {
-        recordCount * lookup.stride + pieces.bytes + index.bytes + dirty.bytes + deletions.bytes
+        recordCount * lookup.stride + pieces.bytes + index.bytes + dirty.bytes + freezing.dirty.bytes + deletions.bytes
     }
 
     // MARK: Coming and going
@@ -76,6 +79,7 @@ package struct RecordTable: ~Copyable {
 
     /// A further record for the key of `head`, put where its start belongs.
     package mutating func insert(besides head: Record, start: Int64, end: Int64) -> Record {
+        takeOutIfFrozen(head)
         let record = allocate(head.pointee.hash, head.key, start, end)
         if start < head.pointee.start {
             makeHead(record, insteadOf: head)
@@ -94,6 +98,7 @@ package struct RecordTable: ~Copyable {
     /// Takes `record` out of its key's chain; it stays readable until `free`. Notes that the key is gone, or changed.
     package mutating func unlink(_ record: Record) {
         if record.pointee.flags & RecordHeader.isHead != 0 {
+            takeOutIfFrozen(record)
             if record.pointee.next == RecordHeader.none {
                 index.remove(record.pointee.hash, record.pointee.number)
                 keyCount -= 1
@@ -107,19 +112,22 @@ package struct RecordTable: ~Copyable {
             }
         } else {
             let head = head(of: record)
+            takeOutIfFrozen(head)
             var before = head
             while before.pointee.next != record.pointee.number { before = self.record(before.pointee.next) }
             before.pointee.next = record.pointee.next
             markChanged(head)
         }
         record.pointee.next = RecordHeader.none
-        record.pointee.flags &= ~(RecordHeader.isHead | RecordHeader.isDirty)
+        record.pointee.flags &= ~(RecordHeader.isHead | RecordHeader.changed)
     }
 
     private mutating func makeHead(_ new: Record, insteadOf old: Record) {
         index.replace(old.pointee.hash, old.pointee.number, by: new.pointee.number)
-        old.pointee.flags &= ~RecordHeader.isHead
-        new.pointee.flags |= RecordHeader.isHead | (old.pointee.flags & RecordHeader.isPersisted)
+        let flags = old.pointee.flags
+        old.pointee.flags &= ~(RecordHeader.isHead | openMark)
+        new.pointee.flags |= RecordHeader.isHead | (flags & (RecordHeader.isPersisted | openMark))
+        if flags & openMark != 0 { dirty.append(new.pointee.number) }
     }
 
     /// `number` must have been given out by this table; the record may be free.
@@ -198,13 +206,18 @@ package struct RecordTable: ~Copyable {
 
     // MARK: Change
 
-    /// Notes that the chain of `record` differs from what the last freeze took, and that it is in use. Does nothing
-    /// when the record `isMarkedChanged`.
+    /// To be called before something of the chain of `record` changes, unless it is `isMarked` with `changedMarks`: takes it out first if it belongs to what
+    /// is being frozen, and notes that it is in use and differs from what the last freeze has.
     package mutating func markChanged(_ record: Record) {
-        let flags = record.pointee.flags
-        record.pointee.flags = flags | (RecordHeader.isDirty | RecordHeader.isTouched)
-        if flags & RecordHeader.isDirty == 0 { dirty.append(record.pointee.number) }
+        let head = head(of: record)
+        takeOutIfFrozen(head)
+        let flags = head.pointee.flags
+        head.pointee.flags = flags | openMark | RecordHeader.isTouched
+        if flags & openMark == 0 { dirty.append(head.pointee.number) }
     }
+
+    /// A record with these marks would not become any other by being marked as changed. The same from freeze to freeze.
+    package var changedMarks: UInt32 { openMark | RecordHeader.isTouched }
 
     /// Calls `body` with every live record, in the order of their numbers.
     package func forEachRecord(_ body: (Record) -> Void) {

@@ -201,7 +201,11 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
         guard !isInTurn else { return }
         isInTurn = true
         defer { isInTurn = false }
-        _ = turns?.finish()
+        guard let turns else { return }
+        _ = turns.finish()
+        turns.continueFreeze()
+        // The next epoch goes on while the last one is taken out.
+        if turns.isFreezing, !turns.mustWait { turns.take(timeout: .zero) }
     }
 
     func consume(max: Int, timeout: Duration) -> MessageBatch {

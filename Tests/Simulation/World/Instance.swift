@@ -84,7 +84,7 @@ final class Instance: @unchecked Sendable {
         world.tell(self, "starts, life \(life)")
         var settings = RuntimeSettings(
             instance: name, stateDirectory: stateDirectory, stateMemory: 1 << 30, storage: SimulatedStorage(self), interval: 100_000,
-            workers: world.schedule.workers, brokers: "", isEmbedded: false, deltasMax: world.schedule.deltasMax)
+            workers: world.schedule.workers, brokers: "", isEmbedded: false, deltasMax: world.schedule.deltasMax, freezeSlice: 1)
         settings.savepoint = world.savepoint
         let context = JobContext(
             plan: world.plan, settings: settings, mode: .continuous, client: ClientConfiguration(brokers: ""),

@@ -81,9 +81,17 @@ private func withKey<Result>(_ text: String, _ body: (UInt64, UnsafeRawBufferPoi
     func freeze(_ epoch: Int) -> (puts: [String], deletes: [String]) {
         var puts: [String] = []
         var deletes: [String] = []
-        table.freeze(
-            epoch: epoch, put: { puts.append(String(decoding: $0.key, as: UTF8.self)) },
+        table.beginFreeze(epoch: epoch) { _ in Issue.record("nothing changes meanwhile") }
+        var budget = Int.max
+        table.continueFreeze(
+            budget: &budget,
+            put: {
+                puts.append(String(decoding: $0.key, as: UTF8.self))
+                return 0
+            },
             delete: { key, _ in deletes.append(String(decoding: key, as: UTF8.self)) })
+        let isLeft = table.isFreezing
+        #expect(!isLeft)
         return (puts.sorted(), deletes.sorted())
     }
     func insert(_ name: String) {

@@ -1,0 +1,31 @@
+import CShims
+import Glibc
+
+/// Memory that grows and shrinks. Large blocks are the kernel's pages, which move without being copied and leave no hole behind; small ones
+/// are malloc's.
+enum PageMemory {
+    private static let pagesFrom = 128 << 10
+
+    /// - Parameters:
+    ///   - old: the size of `memory`, as it was asked for; 0 for none.
+    ///   - new: more than 0.
+    /// - Returns: a block with what was in the old one, as far as it reaches. What is beyond may be anything.
+    static func resize(_ memory: UnsafeMutableRawPointer?, from old: Int, to new: Int) -> UnsafeMutableRawPointer {
+        let resized: UnsafeMutableRawPointer?
+        if let memory, (old >= pagesFrom) == (new >= pagesFrom) {
+            resized = old >= pagesFrom ? millrace_resize_pages(memory, old, new) : realloc(memory, new)
+        } else {
+            resized = new >= pagesFrom ? millrace_allocate_pages(new) : malloc(new)
+            if let memory, let resized {
+                memcpy(resized, memory, min(old, new))
+                free(memory, old)
+            }
+        }
+        guard let resized else { preconditionFailure("out of memory: \(new) bytes") }
+        return resized
+    }
+
+    static func free(_ memory: UnsafeMutableRawPointer, _ size: Int) {
+        if size >= pagesFrom { munmap(memory, size) } else { Glibc.free(memory) }
+    }
+}
