@@ -13,6 +13,8 @@ extension WindowCore {
             place.copyMemory(from: key)
             if isKeyedByStart, let base = place.baseAddress { WindowCodec.writeStart(start, to: base + key.count) }
         }
+        var chains = ChainWriter()
+        var nextUid = nextUid
         table.freeze(
             epoch: epoch,
             prefetch: { record in
@@ -20,10 +22,11 @@ extension WindowCore {
                 for index in layout.strings { layout.string(record, index).prefetch() }
             },
             put: { head in
-                let bytes = WindowCodec.valueBytes(head, lookup, layout)
-                changes.put(windows, keyCount: Int(head.pointee.keyLength) + suffix, valueCount: bytes) { key, value in
+                if !layout.distincts.isEmpty { Self.giveUids(head, lookup, layout, &nextUid) }
+                let chain = chains.encode(head, lookup, layout, .persisted)
+                changes.put(windows, keyCount: Int(head.pointee.keyLength) + suffix, valueCount: chain.count) { key, value in
                     write(head.key, head.pointee.start, to: key)
-                    WindowCodec.write(head, lookup, layout, to: value)
+                    value.copyMemory(from: chain)
                 }
                 if !layout.distincts.isEmpty { Self.putSets(head, lookup, layout, sets, into: &changes) }
             },
@@ -34,11 +37,24 @@ extension WindowCore {
             WindowCodec.withSetPrefix(deletedSets[position]) { changes.deletePrefix(sets, prefix: $0) }
         }
         deletedSets.removeAll()
-        if uidChanged {
+        if nextUid != self.nextUid {
+            self.nextUid = nextUid
             WindowCodec.withSetPrefix(0) { key in
                 withUnsafeBytes(of: nextUid) { changes.put(sets, key: key, value: $0) }
             }
-            uidChanged = false
+        }
+    }
+
+    /// Gives a uid to the windows of a chain that have a set in chunks, and none yet.
+    private static func giveUids(_ head: Record, _ lookup: RecordLookup, _ layout: AggregateLayout, _ nextUid: inout UInt64) {
+        var record = head
+        while true {
+            if layout.uid(record) == 0, layout.distincts.contains(where: { ChainWriter.isInChunks(layout.distinct(record, $0)) }) {
+                layout.setUid(record, nextUid)
+                nextUid += 1
+            }
+            guard record.pointee.next != RecordHeader.none else { return }
+            record = lookup.record(record.pointee.next)
         }
     }
 
@@ -50,7 +66,7 @@ extension WindowCore {
         while true {
             for index in layout.distincts {
                 let set = layout.distinct(record, index)
-                guard set.count > set.persisted else { continue }
+                guard ChainWriter.isInChunks(set), set.count > set.persisted else { continue }
                 let elements = UnsafeRawBufferPointer(set.elements)
                 for chunk in set.persisted / DistinctSet.chunkElements...(set.count - 1) / DistinctSet.chunkElements {
                     let first = chunk * DistinctSet.chunkElements

@@ -102,7 +102,7 @@ extension Pipeline {
             Pipeline(
                 nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, shuffles: shuffles,
                 merged: merging.flatMap { transforms[$0] }, blockFingerprint: below.map { plan.blockFingerprint(of: $0) },
-                memoryEach: share, home: home, firstUnused: registry.firstUnused),
+                memoryMax: memory, memoryEach: share, home: home, firstUnused: registry.firstUnused),
             home
         )
     }
@@ -126,7 +126,7 @@ extension Pipeline {
             return Node(plan.name, .select(Reference(Projection(columns))))
         case .dedupe(let dedupe):
             let remembered = DedupeSet(
-                within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.directory + ".ids")
+                within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.spillDirectory)
             let op = Dedupe(input: plan.input, by: dedupe.columns, within: dedupe.within, remembered: remembered)
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .dedupe(op), namespace: namespace)
@@ -168,7 +168,8 @@ extension Pipeline {
         let op: WindowOperator?
         switch place {
         case .task(let namespaces, let home, let isBelowShuffle):
-            op = WindowOperator(isBelowShuffle ? definition.belowShuffle : definition, namespaces, home: home)
+            op = WindowOperator(
+                isBelowShuffle ? definition.belowShuffle : definition, namespaces, home: home, spillDirectory: home.spillDirectory)
         case .partial:
             definition.isPartial = true
             op = WindowOperator(definition, .init(windows: 0, sets: 0))

@@ -31,6 +31,15 @@ final class Pipeline {
             self.operation = operation
             self.namespace = namespace
         }
+
+        /// Bytes of its state in memory.
+        var memory: Int {
+            switch operation {
+            case .window(let window, _): window.memory
+            case .dedupe(let dedupe): dedupe.remembered.memory
+            case .filter, .select, .partialWindow: 0
+            }
+        }
     }
 
     /// An operator that is a value and keeps its scratch memory from batch to batch.
@@ -65,17 +74,16 @@ final class Pipeline {
     /// Below a shuffle: what its blocks have to be like.
     let blockFingerprint: UInt64?
 
-    /// Bytes of memory for each transform that keeps state.
+    /// Bytes of memory for the state of all transforms, and those that each of them may take whatever the others do.
+    private let memoryMax: Int
     private let memoryEach: Int
     private let home: Home
-    /// Nothing more may be evicted before the home has been flushed.
-    private(set) var wantsFlush = false
-    private var lastFrozen = 0
-    private var lastFlushed = 0
+    /// Memory is over the budget, and nothing more may be evicted before the next freeze.
+    private var needsFreeze = false
 
     init(
         nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
-        blockFingerprint: UInt64?, memoryEach: Int, home: Home, firstUnused: UInt16
+        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, home: Home, firstUnused: UInt16
     ) {
         self.nodes = nodes
         self.source = source
@@ -84,6 +92,7 @@ final class Pipeline {
         self.shuffles = shuffles
         self.merged = merged
         self.blockFingerprint = blockFingerprint
+        self.memoryMax = memoryMax
         self.memoryEach = memoryEach
         self.home = home
         self.firstUnused = firstUnused
@@ -187,13 +196,7 @@ final class Pipeline {
     /// Bytes of state in memory.
     var memory: Int {
         var sum = parquet.reduce(0) { $0 + $1.size + $1.fullSize } + shuffles.reduce(0) { $0 + $1.size }
-        for node in nodes {
-            switch node.operation {
-            case .window(let window, _): sum += window.memory
-            case .dedupe(let dedupe): sum += dedupe.remembered.memory
-            case .filter, .select, .partialWindow: break
-            }
-        }
+        for node in nodes { sum += node.memory }
         return sum
     }
 
@@ -209,23 +212,36 @@ final class Pipeline {
         return sum
     }
 
-    /// So far over the budget that input has to wait until a flush of the home lets something go; not when no flush can.
+    /// So far over the budget that input has to wait until a freeze lets something go.
     /// - Parameter hasOpenChanges: something has changed since the last freeze.
     func mustWait(hasOpenChanges: Bool) -> Bool {
-        guard wantsFlush, hasOpenChanges || lastFrozen > lastFlushed else { return false }
+        guard needsFreeze, hasOpenChanges else { return false }
+        let used = nodes.reduce(0) { $0 + $1.memory }
         return nodes.contains { node in
-            if case .window(let window, _) = node.operation { window.memory > memoryEach + memoryEach / 5 } else { false }
+            guard case .window(let window, _) = node.operation else { return false }
+            let limit = limit(of: node, used)
+            return window.memory > limit + limit / 5
         }
     }
 
-    /// Keeps memory within its budget, between two batches.
-    func evict() {
-        wantsFlush = false
+    /// Keeps memory within its budget, between two batches: what a transform does not need is the others'.
+    func evict() throws(StateError) {
+        needsFreeze = false
+        let used = nodes.reduce(0) { $0 + $1.memory }
         for node in nodes {
-            guard case .window(let window, _) = node.operation, window.memory > memoryEach else { continue }
-            if window.evict(atLeast: window.memory - memoryEach).needsFlush { wantsFlush = true }
+            let limit = limit(of: node, used)
+            switch node.operation {
+            case .window(let window, _):
+                let memory = window.memory
+                if memory > limit, try window.evict(atLeast: memory - limit).needsFreeze { needsFreeze = true }
+            case .dedupe(let dedupe): dedupe.remembered.memoryBudget = limit
+            case .filter, .select, .partialWindow: break
+            }
         }
     }
+
+    /// - Parameter used: bytes, by all of them.
+    private func limit(of node: Node, _ used: Int) -> Int { max(memoryEach, memoryMax - (used - node.memory)) }
 
     /// Ends the epoch: appends what changed to `changes` and gives the rows that become files.
     func freeze(
@@ -238,7 +254,6 @@ final class Pipeline {
             case .filter, .select, .partialWindow: break
             }
         }
-        lastFrozen = epoch
         var rolled: [RolledRows] = []
         for index in parquet.indices {
             rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryEach, now: now, into: &changes)
@@ -248,14 +263,12 @@ final class Pipeline {
 
     /// The home is complete to `epoch`.
     func flushed(upTo epoch: Int) {
-        lastFlushed = max(lastFlushed, epoch)
         for node in nodes {
             switch node.operation {
             case .window(let window, _): window.flushed(upTo: epoch)
             case .dedupe, .filter, .select, .partialWindow: break
             }
         }
-        evict()
     }
 
     /// Takes up what the home has and what `deltas`, oldest first, say of the time after it.
@@ -269,13 +282,14 @@ final class Pipeline {
             }
         }
         for index in parquet.indices where !isHomeEmpty { try loadRows(index, now) }
-        lastFrozen = deltas.last?.header.reference.epoch ?? 0
         for delta in deltas {
             try delta.forEach { change throws(StateError) in try load(change, of: delta.header, now) }
+            try evict()
         }
         for node in nodes {
             if case .window(let window, _) = node.operation { try window.finishLoading() }
         }
+        try evict()
     }
 
     private func loadRows(_ index: Int, _ now: ContinuousClock.Instant) throws(StateError) {

@@ -104,13 +104,13 @@ final class Task {
         fates.reset(rowCount: batch.rowCount)
         do throws(StateError) {
             try pipeline.push(batch, watermark: watermark, now: now, fates: &fates, clock: &clock)
+            settle(run, messages)
+            clock.lap(.operators)
+            try pipeline.evict()
         } catch {
             throw RuntimeFailure(task: id, error)
         }
-        settle(run, messages)
-        pipeline.evict()
-        progress.wantsFlush = pipeline.wantsFlush
-        clock.lap(.operators)
+        clock.lap(.window)
 
         position = run.lastOffset + 1
         hasChanged = true
@@ -287,7 +287,7 @@ final class Task {
         }
     }
 
-    /// The memory budget is exceeded and nothing can be evicted before the home has been flushed.
+    /// The memory budget is exceeded and nothing can be evicted before a freeze.
     var mustWait: Bool { pipeline.mustWait(hasOpenChanges: hasChanged) }
 
     /// Ends the open epoch: what happened in it, or nil if nothing did.
@@ -329,10 +329,9 @@ final class Task {
         return frozen
     }
 
-    /// The home is complete up to `epoch`: what has not changed since may leave memory.
+    /// The home is complete up to `epoch`.
     func flushed(upTo epoch: Int) {
         pipeline.flushed(upTo: epoch)
-        progress.wantsFlush = pipeline.wantsFlush
     }
 }
 

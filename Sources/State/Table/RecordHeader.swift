@@ -15,8 +15,7 @@ package struct RecordHeader: BitwiseCopyable {
     @usableFromInline package var number: UInt32
     /// The next record of the same key, by ascending start; `none` at the end.
     @usableFromInline package var next: UInt32
-    /// Stamp of the freeze that last took this record out; 0 when the home knows this content.
-    @usableFromInline package var lastChanged: UInt32
+    @usableFromInline var unused: UInt32
     @usableFromInline package var keyLength: UInt32
     @usableFromInline package var flags: UInt32
     /// The key itself when it fits, else its address in the byte arena in `key1`.

@@ -31,12 +31,11 @@ package struct RecordTable: ~Copyable {
 
     var deletions = Deletions()
     var epochs = EpochStamps()
-    // Eviction: where the hand stands, how far it came without success, and since when deletions are retained.
+    // Eviction: where the hand stands, and how far it came without success.
     var hand: UInt32 = 0
     var examinedInVain = 0
-    var retainingSince: UInt32 = 0
-    /// Every key of this table is here: nothing was evicted, and the home was empty at the start. No miss needs the home.
-    package internal(set) var isAllHot = true
+    /// The home was empty at the start: it knows nothing that is not known here, or where evicted chains are kept.
+    package internal(set) var asksHome = false
 
     package init(payloadBytes: Int, isKeyedByStart: Bool) {
         precondition(
@@ -172,7 +171,7 @@ package struct RecordTable: ~Copyable {
         recordCount += 1
         let record = record(number)
         record.pointee = RecordHeader(
-            hash: hash, start: start, end: end, timerEnd: .min, number: number, next: RecordHeader.none, lastChanged: 0,
+            hash: hash, start: start, end: end, timerEnd: .min, number: number, next: RecordHeader.none, unused: 0,
             keyLength: UInt32(key.count), flags: RecordHeader.isAlive, key0: 0, key1: 0, key2: 0)
         record.payload.initializeMemory(as: UInt8.self, repeating: 0, count: lookup.stride - MemoryLayout<RecordHeader>.size)
         if key.count <= RecordHeader.inlineKeyMax {

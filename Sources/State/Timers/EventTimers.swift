@@ -91,6 +91,40 @@ package struct EventTimers: ~Copyable {
         bucket.pointee.earliest = min(bucket.pointee.earliest, entry.end)
     }
 
+    /// Forgets the entries that `isVoid`.
+    package mutating func removeAll(where isVoid: (Entry) -> Bool) {
+        for index in 0..<Self.ringSize { removeAll(in: ring + index, where: isVoid) }
+        for lap in far.keys {
+            count -= far[lap]?.count ?? 0
+            far[lap]?.removeAll(where: isVoid)
+            count += far[lap]?.count ?? 0
+        }
+    }
+
+    private mutating func removeAll(in bucket: UnsafeMutablePointer<Bucket>, where isVoid: (Entry) -> Bool) {
+        guard let entries = bucket.pointee.entries else { return }
+        var kept = 0
+        var earliest = Int64.max
+        for position in 0..<bucket.pointee.count where !isVoid(entries[position]) {
+            entries[kept] = entries[position]
+            kept += 1
+            earliest = min(earliest, entries[position].end)
+        }
+        count -= bucket.pointee.count - kept
+        settle(bucket, kept, earliest)
+    }
+
+    /// Keeps the first `kept` entries of a bucket.
+    private mutating func settle(_ bucket: UnsafeMutablePointer<Bucket>, _ kept: Int, _ earliest: Int64) {
+        bucket.pointee.count = kept
+        bucket.pointee.earliest = earliest
+        if kept == 0 {
+            bucket.pointee.entries?.deallocate()
+            capacity -= bucket.pointee.capacity
+            bucket.pointee = Bucket()
+        }
+    }
+
     /// Moves every entry with end <= `watermark` to the end of `due`, in no particular order.
     package mutating func takeDue(upTo watermark: Int64, into due: inout RawList<Entry>) {
         let target = bucket(of: watermark)
@@ -136,12 +170,6 @@ package struct EventTimers: ~Copyable {
                 earliest = min(earliest, entry.end)
             }
         }
-        bucket.pointee.count = kept
-        bucket.pointee.earliest = earliest
-        if kept == 0 {
-            entries.deallocate()
-            capacity -= bucket.pointee.capacity
-            bucket.pointee = Bucket()
-        }
+        settle(bucket, kept, earliest)
     }
 }
