@@ -58,6 +58,9 @@ package final class WindowOperator {
     package var spilledKeyCount: Int { core.spilled.count }
     /// Bytes of state in memory.
     package var memory: Int { core.table.bytes + core.timers.bytes + core.spilled.bytes }
+    /// What the next freeze takes out, bytes, about.
+    package var changeBytes: Int { core.table.changedCount * changeBytesEach }
+    private var changeBytesEach = 128
     /// Sums and averages so far that did not fit their type and came out as null.
     package var overflows: Int { core.overflows }
     /// After `advance(to: w)`: everything that is still to come out ends after this. What operators that take the
@@ -138,7 +141,10 @@ package final class WindowOperator {
             precondition(keyCount == 0, "partial windows are taken before the epoch ends")
             return
         }
+        let changed = core.table.changedCount
+        let before = changes.byteCount
         core.freeze(epoch: epoch, namespaces.windows, namespaces.sets, into: &changes)
+        if changed > 1_000 { changeBytesEach = max(16, (changes.byteCount - before) / changed) }
     }
 
     /// The home is complete to `epoch`.

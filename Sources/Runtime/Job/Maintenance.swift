@@ -94,9 +94,9 @@ package final class Maintenance: Sendable {
     private func perform(_ flush: Flush) throws(StateError) {
         let job = context.plan.name
         let storage = context.settings.storage
-        var deltas: [DeltaFile] = []
-        for reference in flush.deltas { deltas.append(try DeltaFile.load(reference, job: job, task: flush.task, from: storage)) }
-        try flush.home.apply(deltas)
+        try flush.home.apply(flush.deltas) { reference throws(StateError) in
+            try DeltaFile.load(reference, job: job, task: flush.task, from: storage)
+        }
         guard let newest = flush.deltas.last else { preconditionFailure("a flush has at least one delta") }
 
         // The snapshot lets the deltas go: local state is a cache and must be restorable without them.

@@ -77,13 +77,15 @@ final class Pipeline {
     /// Bytes of memory for the state of all transforms, and those that each of them may take whatever the others do.
     private let memoryMax: Int
     private let memoryEach: Int
+    /// Bytes of an epoch's changes.
+    private let changesMax: Int
     private let home: Home
     /// Memory is over the budget, and nothing more may be evicted before the next freeze.
     private var needsFreeze = false
 
     init(
         nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
-        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, home: Home, firstUnused: UInt16
+        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, changesMax: Int, home: Home, firstUnused: UInt16
     ) {
         self.nodes = nodes
         self.source = source
@@ -94,6 +96,7 @@ final class Pipeline {
         self.blockFingerprint = blockFingerprint
         self.memoryMax = memoryMax
         self.memoryEach = memoryEach
+        self.changesMax = changesMax
         self.home = home
         self.firstUnused = firstUnused
         namespaces = nodes.map(\.namespace).filter { $0 > 0 } + parquet.map(\.namespace)
@@ -212,36 +215,43 @@ final class Pipeline {
         return sum
     }
 
+    /// How much the open epoch has changed: 1 is all that it may.
+    var changeShare: Double {
+        let bytes = nodes.reduce(0) { sum, node in
+            switch node.operation {
+            case .window(let window, _): sum + window.changeBytes
+            case .dedupe(let dedupe): sum + dedupe.remembered.changeBytes
+            case .filter, .select, .partialWindow: sum
+            }
+        }
+        return Double(bytes) / Double(max(changesMax, 1))
+    }
+
     /// So far over the budget that input has to wait until a freeze lets something go.
     /// - Parameter hasOpenChanges: something has changed since the last freeze.
     func mustWait(hasOpenChanges: Bool) -> Bool {
         guard needsFreeze, hasOpenChanges else { return false }
-        let used = nodes.reduce(0) { $0 + $1.memory }
         return nodes.contains { node in
-            guard case .window(let window, _) = node.operation else { return false }
-            let limit = limit(of: node, used)
-            return window.memory > limit + limit / 5
+            if case .window(let window, _) = node.operation { window.memory > memoryEach + memoryEach / 5 } else { false }
         }
     }
 
-    /// Keeps memory within its budget, between two batches: what a transform does not need is the others'.
+    /// Keeps memory within its budget, between two batches. Ids may have what the windows leave: their tables give memory back when they
+    /// are spilled, those of windows do not.
     func evict() throws(StateError) {
         needsFreeze = false
         let used = nodes.reduce(0) { $0 + $1.memory }
         for node in nodes {
-            let limit = limit(of: node, used)
             switch node.operation {
             case .window(let window, _):
                 let memory = window.memory
-                if memory > limit, try window.evict(atLeast: memory - limit).needsFreeze { needsFreeze = true }
-            case .dedupe(let dedupe): dedupe.remembered.memoryBudget = limit
+                if memory > memoryEach, try window.evict(atLeast: memory - memoryEach).needsFreeze { needsFreeze = true }
+            case .dedupe(let dedupe):
+                dedupe.remembered.memoryBudget = max(memoryEach, memoryMax - (used - dedupe.remembered.memory))
             case .filter, .select, .partialWindow: break
             }
         }
     }
-
-    /// - Parameter used: bytes, by all of them.
-    private func limit(of node: Node, _ used: Int) -> Int { max(memoryEach, memoryMax - (used - node.memory)) }
 
     /// Ends the epoch: appends what changed to `changes` and gives the rows that become files.
     func freeze(

@@ -287,8 +287,11 @@ final class Task {
         }
     }
 
-    /// The memory budget is exceeded and nothing can be evicted before a freeze.
-    var mustWait: Bool { pipeline.mustWait(hasOpenChanges: hasChanged) }
+    /// So much has changed that it should be committed soon.
+    var wantsCommit: Bool { pipeline.changeShare >= 0.5 }
+
+    /// The memory budget is exceeded, and only a freeze can change that.
+    var mustWait: Bool { pipeline.changeShare >= 1 || pipeline.mustWait(hasOpenChanges: hasChanged) }
 
     /// Ends the open epoch: what happened in it, or nil if nothing did.
     func freeze(epoch: Int, rollAll: Bool, isReleased: Bool) throws(RuntimeFailure) -> FrozenTask? {

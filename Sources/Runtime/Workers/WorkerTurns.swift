@@ -20,7 +20,7 @@ package final class WorkerTurns {
     package var mustWait: Bool {
         guard failure == nil else { return true }
         let isFull = epochBytes >= Worker.epochBytesMax || tasks.values.contains { $0.mustWait }
-        if isFull, !hasAsked {
+        if !hasAsked, isFull || tasks.values.contains(where: \.wantsCommit) {
             worker.onPressure()
             hasAsked = true
         }

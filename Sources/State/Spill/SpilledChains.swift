@@ -2,8 +2,8 @@ import CShims
 
 /// Chains of a `RecordTable` that have been moved to a scratch file, as the bytes that the table's user made of them.
 ///
-/// In memory are an index of 8 bytes a slot, which knows for certain what is not here (but for one in 2^30), and the last megabyte
-/// that was spilled. The file consists of segments of 1 MiB that are filled one after the other. Taking a chain leaves a hole; when less than half of the
+/// In memory are an index of 8 bytes a slot, which knows for certain what is not here (but for one in 2^30), and the last segment
+/// that was spilled. The file consists of segments of 256 KiB that are filled one after the other. Taking a chain leaves a hole; when less than half of the
 /// segments is in use, the emptiest are copied to the end and used again.
 ///
 /// An entry begins at a multiple of 32 bytes: hash 8, length of the key 4, of the value 4, end 8, key, value. Its number is
@@ -33,10 +33,10 @@ package struct SpilledChains: ~Copyable {
 
     private static let unit = 32
     private static let headBytes = 24
-    private static let segmentBytes = 1 << 20
-    private static let segmentsMax = (1 << 17) - 1
+    private static let segmentBytes = 256 << 10
+    private static let segmentsMax = (1 << 19) - 1
     /// Fewer segments are not worth the copying.
-    private static let segmentsFree = 8
+    private static let segmentsFree = 16
     /// What is read at once of an entry whose length is not known.
     private static let guess = 512
 

@@ -62,6 +62,9 @@ package struct RecordTable: ~Copyable {
         recordCount * lookup.stride + pieces.bytes + index.bytes + dirty.bytes + deletions.bytes
     }
 
+    /// Keys that the next freeze takes out, about.
+    package var changedCount: Int { dirty.count }
+
     // MARK: Coming and going
 
     /// A record for `key`, which has none: payload zero, not yet marked as changed.
