@@ -56,8 +56,8 @@ extension WindowCore {
     }
 
     private func firstTouched(by window: StoredWindow, _ head: Record?) -> Record? {
-        var next = head
-        while let record = next, record.pointee.end < window.start { next = after(record) }
+        let last = head.flatMap { table.last(startingBy: window.start, in: $0) }
+        let next = last.map { $0.pointee.end < window.start ? after($0) : $0 } ?? head
         return next.flatMap { $0.pointee.start <= window.end ? $0 : nil }
     }
 

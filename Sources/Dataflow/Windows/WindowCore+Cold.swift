@@ -116,9 +116,9 @@ extension WindowCore {
     // MARK: Eviction
 
     /// Moves chains to the scratch file that the last freeze took and that were not used lately, until about `wanted` bytes are free.
-    /// - Returns: the bytes freed, and whether nothing more can be freed before the next freeze.
-    mutating func evict(atLeast wanted: Int) throws(StateError) -> (freed: Int, needsFreeze: Bool) {
-        guard canSpill else { return (0, false) }
+    /// - Returns: whether nothing more can be freed before the next freeze.
+    mutating func evict(atLeast wanted: Int) throws(StateError) -> Bool {
+        guard canSpill else { return false }
         let layout = layout
         let before = table.bytes
         var examined = 0
@@ -142,7 +142,7 @@ extension WindowCore {
             forget(head)
         }
         dropVoidTimers()
-        return (before - table.bytes, table.isUnevictable)
+        return table.isUnevictable
     }
 
     /// Between a recovery's deltas, sets in chunks may have no elements yet.

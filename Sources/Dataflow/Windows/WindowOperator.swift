@@ -153,10 +153,16 @@ package final class WindowOperator {
         core.coldNext = nil
     }
 
-    /// Frees about `bytes` of memory by moving windows to the disk that the last freeze took; between batches only. Looks at a
-    /// bounded number of windows a call: call again after the next batch.
-    /// - Returns: the bytes freed, and whether nothing more can be freed before the next freeze.
-    package func evict(atLeast bytes: Int) throws(StateError) -> (freed: Int, needsFreeze: Bool) { try core.evict(atLeast: bytes) }
+    /// Keeps memory at about `budget` by moving windows to the disk that the last freeze took; between batches only. What is in use has
+    /// three quarters of it at most: the rest is for finding what is not, and memory of windows is used again, but not given back. Looks at a bounded number
+    /// of windows a call: call again after the next batch.
+    /// - Returns: whether memory is over the budget and nothing more can be freed before the next freeze.
+    package func evict(downTo budget: Int) throws(StateError) -> Bool {
+        let limit = min(budget / 4 * 3, budget - (memory - core.table.bytes))
+        let bytes = core.table.bytes
+        guard bytes > limit else { return false }
+        return try core.evict(atLeast: bytes - limit)
+    }
 
     // MARK: Recovery
 

@@ -58,8 +58,8 @@ package struct MemoryShares: Sendable {
     var changes: Int { all / 16 }
     /// Of the changes that are sorted at a time on their way to RocksDB.
     var run: Int { min(max(all / 32, 4 << 20), 64 << 20) }
-    /// Of the records that are fetched ahead for each of `workers`.
-    func prefetch(workers: Int) -> Int { min(max(all / 16 / max(workers, 1), 4 << 20), 64 << 20) }
+    /// Of the records that are fetched ahead for each of `workers`; as much again is needed for looking after them.
+    func prefetch(workers: Int) -> Int { min(max(all / 32 / max(workers, 1), 2 << 20), 64 << 20) }
     /// Of RocksDB's block cache.
     package static func cache(of memory: Int) -> Int { max(8 << 20, memory / 16) }
 }

@@ -244,8 +244,7 @@ final class Pipeline {
         for node in nodes {
             switch node.operation {
             case .window(let window, _):
-                let memory = window.memory
-                if memory > memoryEach, try window.evict(atLeast: memory - memoryEach).needsFreeze { needsFreeze = true }
+                if try window.evict(downTo: memoryEach) { needsFreeze = true }
             case .dedupe(let dedupe):
                 dedupe.remembered.memoryBudget = max(memoryEach, memoryMax - (used - dedupe.remembered.memory))
             case .filter, .select, .partialWindow: break

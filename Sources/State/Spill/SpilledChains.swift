@@ -2,7 +2,7 @@ import CShims
 
 /// Chains of a `RecordTable` that have been moved to a scratch file, as the bytes that the table's user made of them.
 ///
-/// In memory are an index of 8 bytes a slot, which knows for certain what is not here (but for one in 2^30), and the last segment
+/// In memory are an index of 8 bytes a slot, up to 80% full, which knows for certain what is not here (but for one in 2^30), and the last segment
 /// that was spilled. The file consists of segments of 256 KiB that are filled one after the other. Taking a chain leaves a hole; when less than half of the
 /// segments is in use, the emptiest are copied to the end and used again.
 ///
@@ -41,7 +41,7 @@ package struct SpilledChains: ~Copyable {
     private static let guess = 512
 
     private let directory: String
-    private var index = RecordIndex()
+    private var index = RecordIndex(fullness: 8)
     private var timers: SpilledTimers
     private var dueTimers = RawList<SpilledTimers.Entry>(capacity: 1)
     private var file: SpillFile?
@@ -76,6 +76,9 @@ package struct SpilledChains: ~Copyable {
 
     /// What the file holds of use, bytes.
     package var spilledBytes: Int { liveBytes }
+
+    /// How large the file is; what is free in it is used before it grows.
+    package var fileBytes: Int { segments.count * Self.segmentBytes }
 
     // MARK: Looking
 
@@ -237,8 +240,7 @@ package struct SpilledChains: ~Copyable {
         if place.isLarge {
             defer { place.entry.deallocate() }
             try openFile().write(UnsafeRawBufferPointer(start: place.entry, count: bytes), at: segment * Self.segmentBytes)
-            let count = (bytes + Self.segmentBytes - 1) / Self.segmentBytes
-            for _ in 0..<count { segments.append(Segment()) }
+            takeSegments(segment, (bytes + Self.segmentBytes - 1) / Self.segmentBytes)
             segments.base[segment].used = bytes
         } else {
             filled = min((filled + bytes + Self.unit - 1) & ~(Self.unit - 1), Self.segmentBytes)
@@ -249,9 +251,37 @@ package struct SpilledChains: ~Copyable {
     }
 
     private mutating func roomForLarge(_ bytes: Int) throws(StateError) -> Place {
-        try checkRoom((bytes + Self.segmentBytes - 1) / Self.segmentBytes)
-        return Place(
-            number: UInt32(segments.count * Self.segmentBytes / Self.unit), entry: .allocate(byteCount: bytes, alignment: 16), isLarge: true)
+        let count = (bytes + Self.segmentBytes - 1) / Self.segmentBytes
+        var first = segments.count
+        if let free = freeRun(count) { first = free } else { try checkRoom(count) }
+        return Place(number: UInt32(first * Self.segmentBytes / Self.unit), entry: .allocate(byteCount: bytes, alignment: 16), isLarge: true)
+    }
+
+    /// The first of `count` free segments that follow each other.
+    private func freeRun(_ count: Int) -> Int? {
+        guard freeSegments.count >= count else { return nil }
+        var free = UnsafeMutableBufferPointer(start: freeSegments.base, count: freeSegments.count)
+        free.sort()
+        var length = 0
+        for position in 0..<freeSegments.count {
+            length = position > 0 && freeSegments[position] == freeSegments[position - 1] + 1 ? length + 1 : 1
+            if length == count { return Int(freeSegments[position]) - count + 1 }
+        }
+        return nil
+    }
+
+    /// Those from `first` on, free ones or new ones.
+    private mutating func takeSegments(_ first: Int, _ count: Int) {
+        if first == segments.count {
+            for _ in 0..<count { segments.append(Segment()) }
+            return
+        }
+        var kept = 0
+        for position in 0..<freeSegments.count where !(first..<first + count).contains(Int(freeSegments[position])) {
+            freeSegments[kept] = freeSegments[position]
+            kept += 1
+        }
+        freeSegments.count = kept
     }
 
     private mutating func openFile() throws(StateError) -> SpillFile {

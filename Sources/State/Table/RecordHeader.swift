@@ -40,6 +40,8 @@ package struct RecordHeader: BitwiseCopyable {
     @inlinable package static var isTouched: UInt32 { 8 }
     /// Its key has been taken out by a freeze, or came from the home: leaving needs a delete.
     @inlinable package static var isPersisted: UInt32 { 16 }
+    /// First of a chain so long that the table keeps a directory of it.
+    @inlinable static var hasDirectory: UInt32 { 32 }
 }
 
 /// A live record: its header, and behind that its payload.

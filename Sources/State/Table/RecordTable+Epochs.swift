@@ -116,6 +116,7 @@ extension RecordTable {
 
     /// Drops a chain from memory without a deletion. `release` as in `evict`.
     package mutating func forget(_ head: Record, _ release: (inout RecordTable, Record) -> Void) {
+        dropDirectory(head)
         index.remove(head.pointee.hash, head.pointee.number)
         keyCount -= 1
         var record = head

@@ -29,6 +29,8 @@ package struct RecordTable: ~Copyable {
     private static let chunksMax = 1 << 15
     private static let chunkBytesMax = 1 << 21
 
+    /// Of long chains, by the number of their first record.
+    var directories: [UInt32: [UInt32]] = [:]
     var deletions = Deletions()
     var epochs = EpochStamps()
     // Eviction: where the hand stands, and how far it came without success.
@@ -79,17 +81,7 @@ package struct RecordTable: ~Copyable {
     /// A further record for the key of `head`, put where its start belongs.
     package mutating func insert(besides head: Record, start: Int64, end: Int64) -> Record {
         let record = allocate(head.pointee.hash, head.key, start, end)
-        if start < head.pointee.start {
-            makeHead(record, insteadOf: head)
-            record.pointee.next = head.pointee.number
-        } else {
-            var before = head
-            while before.pointee.next != RecordHeader.none, self.record(before.pointee.next).pointee.start <= start {
-                before = self.record(before.pointee.next)
-            }
-            record.pointee.next = before.pointee.next
-            before.pointee.next = record.pointee.number
-        }
+        link(record, besides: head)
         return record
     }
 
@@ -97,6 +89,7 @@ package struct RecordTable: ~Copyable {
     package mutating func unlink(_ record: Record) {
         if record.pointee.flags & RecordHeader.isHead != 0 {
             if record.pointee.next == RecordHeader.none {
+                dropDirectory(record)
                 index.remove(record.pointee.hash, record.pointee.number)
                 keyCount -= 1
                 if record.pointee.flags & RecordHeader.isPersisted != 0 {
@@ -104,24 +97,17 @@ package struct RecordTable: ~Copyable {
                 }
             } else {
                 let next = self.record(record.pointee.next)
+                dropFirst(record)
                 makeHead(next, insteadOf: record)
                 markChanged(next)
             }
         } else {
             let head = head(of: record)
-            var before = head
-            while before.pointee.next != record.pointee.number { before = self.record(before.pointee.next) }
-            before.pointee.next = record.pointee.next
+            unlink(record, after: head)
             markChanged(head)
         }
         record.pointee.next = RecordHeader.none
-        record.pointee.flags &= ~(RecordHeader.isHead | RecordHeader.isDirty)
-    }
-
-    private mutating func makeHead(_ new: Record, insteadOf old: Record) {
-        index.replace(old.pointee.hash, old.pointee.number, by: new.pointee.number)
-        old.pointee.flags &= ~RecordHeader.isHead
-        new.pointee.flags |= RecordHeader.isHead | (old.pointee.flags & RecordHeader.isPersisted)
+        record.pointee.flags &= ~(RecordHeader.isHead | RecordHeader.isDirty | RecordHeader.hasDirectory)
     }
 
     /// `number` must have been given out by this table; the record may be free.

@@ -76,15 +76,7 @@ package struct EventTimers: ~Copyable {
 
     private mutating func append(_ entry: Entry, to bucket: UnsafeMutablePointer<Bucket>) {
         if bucket.pointee.count == bucket.pointee.capacity {
-            let larger = max(16, bucket.pointee.capacity * 2)
-            let fresh = UnsafeMutablePointer<Entry>.allocate(capacity: larger)
-            if let old = bucket.pointee.entries {
-                fresh.update(from: old, count: bucket.pointee.count)
-                old.deallocate()
-            }
-            capacity += larger - bucket.pointee.capacity
-            bucket.pointee.entries = fresh
-            bucket.pointee.capacity = larger
+            resize(bucket, to: max(16, bucket.pointee.capacity * 2))
         }
         bucket.pointee.entries![bucket.pointee.count] = entry
         bucket.pointee.count += 1
@@ -96,7 +88,7 @@ package struct EventTimers: ~Copyable {
         for index in 0..<Self.ringSize { removeAll(in: ring + index, where: isVoid) }
         for lap in far.keys {
             count -= far[lap]?.count ?? 0
-            far[lap]?.removeAll(where: isVoid)
+            far[lap] = far[lap]?.filter { !isVoid($0) }
             count += far[lap]?.count ?? 0
         }
     }
@@ -112,6 +104,19 @@ package struct EventTimers: ~Copyable {
         }
         count -= bucket.pointee.count - kept
         settle(bucket, kept, earliest)
+        if kept > 0, kept * 2 < bucket.pointee.capacity { resize(bucket, to: max(16, kept)) }
+    }
+
+    /// To at least what it holds.
+    private mutating func resize(_ bucket: UnsafeMutablePointer<Bucket>, to larger: Int) {
+        let fresh = UnsafeMutablePointer<Entry>.allocate(capacity: larger)
+        if let old = bucket.pointee.entries {
+            fresh.update(from: old, count: bucket.pointee.count)
+            old.deallocate()
+        }
+        capacity += larger - bucket.pointee.capacity
+        bucket.pointee.entries = fresh
+        bucket.pointee.capacity = larger
     }
 
     /// Keeps the first `kept` entries of a bucket.
