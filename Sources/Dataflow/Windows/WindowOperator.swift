@@ -59,7 +59,7 @@ package final class WindowOperator {
     /// Bytes of state in memory.
     package var memory: Int { core.table.bytes + core.timers.bytes + core.spilled.bytes }
     /// What the next freeze takes out, bytes, about.
-    package var changeBytes: Int { core.table.changedCount * changeBytesEach }
+    private var changeBytes: Int { core.table.changedCount * changeBytesEach }
     private var changeBytesEach = 128
     /// Sums and averages so far that did not fit their type and came out as null.
     package var overflows: Int { core.overflows }
@@ -158,10 +158,23 @@ package final class WindowOperator {
     /// of windows a call: call again after the next batch.
     /// - Returns: whether memory is over the budget and nothing more can be freed before the next freeze.
     package func evict(downTo budget: Int) throws(StateError) -> Bool {
-        let limit = min(budget / 4 * 3, budget - (memory - core.table.bytes))
+        let limit = hotMax(budget)
         let bytes = core.table.bytes
         guard bytes > limit else { return false }
         return try core.evict(atLeast: bytes - limit)
+    }
+
+    private func hotMax(_ budget: Int) -> Int { min(budget / 4 * 3, budget - (memory - core.table.bytes)) }
+
+    /// How much the open epoch has changed, where 1 is all that it may: the next freeze's bytes, and what cannot be moved out before it, of which
+    /// there should be other things in memory.
+    /// - Parameter changesMax: bytes.
+    package func changeShare(budget: Int, changesMax: Int) -> Double {
+        let share = Double(changeBytes) / Double(max(changesMax, 1))
+        let limit = hotMax(budget)
+        guard core.canSpill, core.table.bytes > limit / 4 * 3 else { return share }
+        let records = Double(core.table.changedCount) / Double(max(core.table.recordCount, 1))
+        return max(share, 2 * records * Double(core.table.bytes) / Double(max(limit, 1)))
     }
 
     // MARK: Recovery

@@ -77,15 +77,15 @@ final class Pipeline {
     /// Bytes of memory for the state of all transforms, and those that each of them may take whatever the others do.
     private let memoryMax: Int
     private let memoryEach: Int
-    /// Bytes of an epoch's changes.
-    private let changesMax: Int
+    /// Bytes of an epoch's changes of each of them.
+    private let changesEach: Int
     private let home: Home
     /// Memory is over the budget, and nothing more may be evicted before the next freeze.
     private var needsFreeze = false
 
     init(
         nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
-        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, changesMax: Int, home: Home, firstUnused: UInt16
+        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, changesEach: Int, home: Home, firstUnused: UInt16
     ) {
         self.nodes = nodes
         self.source = source
@@ -96,7 +96,7 @@ final class Pipeline {
         self.blockFingerprint = blockFingerprint
         self.memoryMax = memoryMax
         self.memoryEach = memoryEach
-        self.changesMax = changesMax
+        self.changesEach = changesEach
         self.home = home
         self.firstUnused = firstUnused
         namespaces = nodes.map(\.namespace).filter { $0 > 0 } + parquet.map(\.namespace)
@@ -217,14 +217,13 @@ final class Pipeline {
 
     /// How much the open epoch has changed: 1 is all that it may.
     var changeShare: Double {
-        let bytes = nodes.reduce(0) { sum, node in
+        nodes.reduce(0) { share, node in
             switch node.operation {
-            case .window(let window, _): sum + window.changeBytes
-            case .dedupe(let dedupe): sum + dedupe.remembered.changeBytes
-            case .filter, .select, .partialWindow: sum
+            case .window(let window, _): max(share, window.changeShare(budget: memoryEach, changesMax: changesEach))
+            case .dedupe(let dedupe): max(share, Double(dedupe.remembered.changeBytes) / Double(max(changesEach, 1)))
+            case .filter, .select, .partialWindow: share
             }
         }
-        return Double(bytes) / Double(max(changesMax, 1))
     }
 
     /// So far over the budget that input has to wait until a freeze lets something go.

@@ -2,7 +2,7 @@ import CShims
 
 /// Chains of a `RecordTable` that have been moved to a scratch file, as the bytes that the table's user made of them.
 ///
-/// In memory are an index of 8 bytes a slot, up to 80% full, which knows for certain what is not here (but for one in 2^30), and the last segment
+/// In memory are an index of 8 bytes a slot, up to 90% full, which knows for certain what is not here (but for one in 2^30), and the last segment
 /// that was spilled. The file consists of segments of 256 KiB that are filled one after the other. Taking a chain leaves a hole; when less than half of the
 /// segments is in use, the emptiest are copied to the end and used again.
 ///
@@ -13,6 +13,7 @@ package struct SpilledChains: ~Copyable {
     package struct Found {
         package var hash: UInt64
         package var number: UInt32
+        var end: Int64
         /// Good until the next call.
         package var key: UnsafeRawBufferPointer
         package var value: UnsafeRawBufferPointer
@@ -20,6 +21,7 @@ package struct SpilledChains: ~Copyable {
 
     /// What may be due; see `due`.
     package struct Timer: BitwiseCopyable {
+        var end: Int64
         var hash: UInt64
         var number: UInt32
     }
@@ -41,7 +43,7 @@ package struct SpilledChains: ~Copyable {
     private static let guess = 512
 
     private let directory: String
-    private var index = RecordIndex(fullness: 8)
+    private var index = RecordIndex(fullness: 9)
     private var timers: SpilledTimers
     private var dueTimers = RawList<SpilledTimers.Entry>(capacity: 1)
     private var file: SpillFile?
@@ -126,14 +128,17 @@ package struct SpilledChains: ~Copyable {
         guard dueTimers.count > 0 else { return }
         var entries = UnsafeMutableBufferPointer(start: dueTimers.base, count: dueTimers.count)
         entries.sort { $0.number < $1.number }
-        for entry in entries { due.append(Timer(hash: entry.hash, number: entry.number)) }
+        for entry in entries { due.append(Timer(end: entry.end, hash: entry.hash, number: entry.number)) }
     }
 
     /// The chain that a timer is about; nil when it is void.
     package mutating func due(_ timer: Timer) throws(StateError) -> Found? {
         var position = UInt32(truncatingIfNeeded: timer.hash)
         while let number = nextCandidate(timer.hash, &position) {
-            if number == timer.number { return try read(number) }
+            guard number == timer.number else { continue }
+            let found = try read(number)
+            // Another may have come to the same place.
+            return found.end == timer.end ? found : nil
         }
         return nil
     }
@@ -162,7 +167,8 @@ package struct SpilledChains: ~Copyable {
         let valueCount = Int(entry.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
         let key = UnsafeRawBufferPointer(rebasing: entry[headBytes..<headBytes + keyCount])
         let value = UnsafeRawBufferPointer(rebasing: entry[headBytes + keyCount..<headBytes + keyCount + valueCount])
-        return Found(hash: entry.loadUnaligned(as: UInt64.self), number: number, key: key, value: value)
+        return Found(hash: entry.loadUnaligned(as: UInt64.self), number: number,
+            end: entry.loadUnaligned(fromByteOffset: 16, as: Int64.self), key: key, value: value)
     }
 
     private static func entryBytes(_ head: UnsafeRawPointer) -> Int {
@@ -231,6 +237,8 @@ package struct SpilledChains: ~Copyable {
     private mutating func room(_ bytes: Int) throws(StateError) -> Place {
         if bytes > Self.segmentBytes { return try roomForLarge(bytes) }
         if current < 0 || filled + bytes > Self.segmentBytes { try begin() }
+        // What was moved may have filled it again.
+        if filled + bytes > Self.segmentBytes { try advance() }
         guard let buffer else { preconditionFailure("a segment has been begun") }
         return Place(number: UInt32((current * Self.segmentBytes + filled) / Self.unit), entry: buffer + filled, isLarge: false)
     }
