@@ -53,9 +53,9 @@ package struct MemoryShares: Sendable {
 
     /// Of the tables and remembered ids of all tasks.
     package var tables: Int { all / 16 * 9 }
-    /// Of the changes of one epoch of all tasks: with half of it a commit is asked for, with all of it input waits for the commit. They are
+    /// Of the changes of one epoch of all tasks, those of windows and of ids each: with three quarters of it a commit is asked for, with all of it input waits for the commit. They are
     /// there twice: as they were made, and as a delta.
-    var changes: Int { all / 16 }
+    var changes: Int { all / 8 }
     /// Of the changes that are sorted at a time on their way to RocksDB.
     var run: Int { min(max(all / 64, 4 << 20), 64 << 20) }
     /// Of the records that are fetched ahead for each of `workers`; as much again is needed for looking after them.

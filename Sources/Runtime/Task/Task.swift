@@ -288,7 +288,7 @@ final class Task {
     }
 
     /// So much has changed that it should be committed soon.
-    var wantsCommit: Bool { pipeline.changeShare >= 0.5 }
+    var wantsCommit: Bool { pipeline.changeShare >= 0.75 }
 
     /// The memory budget is exceeded, and only a freeze can change that.
     var mustWait: Bool { pipeline.changeShare >= 1 || pipeline.mustWait(hasOpenChanges: hasChanged) }
