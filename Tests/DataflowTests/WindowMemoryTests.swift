@@ -137,6 +137,34 @@ func aRowOfAKeyWithManyOpenSessionsCostsLittleMoreThanOneOfAKeyWithFew() throws 
     #expect(many < few * 10, "forty times as many sessions")
 }
 
+@Test(arguments: 0..<6)
+func manyOpenSessionsOfAKeyMergeAndCloseLikeThePlainModel(round: Int) throws {
+    let seed = UInt64(round) &* 49_979_687 &+ 17
+    print("seed \(seed)")
+    var random = SplitMix64(seed: seed)
+    // Two keys with up to hundreds of open sessions each, which new rows extend, join and come before.
+    let definition = definition(
+        .session(gap: 10, max: round % 3 == 2 ? 25 : nil),
+        aggregates: [Aggregate("events", .count), Aggregate("numbers", .countDistinct, argument: TestColumn.number)])
+    let bound: Int64 = round % 2 == 0 ? 1 << 40 : 9_000
+    let rows = (0..<4_000).map { position in
+        TestRow(
+            key: "k\(random.below(2))", time: Int64(random.below(12_000) + position * 2), number: Int64(random.below(5)))
+    }
+    var model = WindowModel(definition)
+    var latest = Int64.min
+    for row in rows {
+        latest = max(latest, row.time)
+        model.process(row, watermark: latest - bound)
+    }
+    let expected = model.take(watermark: latest - bound) + model.flush()
+    let window = try #require(WindowOperator(definition, testNamespaces))
+    let (output, late, _) = try run(window, rows, batchMax: 300, outOfOrderness: bound, using: &random)
+    #expect(output == expected, "seed \(seed)")
+    #expect(late == model.late.map(\.offset))
+    #expect(window.keyCount == 0)
+}
+
 @Test func statesOfTheFirstVersionAreRead() throws {
     let definition = definition(
         .session(gap: 100, max: nil),

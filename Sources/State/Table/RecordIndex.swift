@@ -32,7 +32,9 @@ struct RecordIndex: ~Copyable {
 
     mutating func insert(_ hash: UInt64, _ number: UInt32) {
         let index = Int(hash >> 56)
-        if tables[index].mask == 0 || tables[index].count &* 10 >= (tables[index].mask &+ 1) &* fullness { grow(index) }
+        let (count, mask) = (tables[index].count, tables[index].mask)
+        // A search ends at an empty slot: there is always one.
+        if mask == 0 || count &* 10 >= (mask &+ 1) &* fullness || count == mask { grow(index) }
         let table = tables[index]
         let tag = UInt32(truncatingIfNeeded: hash)
         var position = tag & table.mask
