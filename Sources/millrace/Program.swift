@@ -1,3 +1,4 @@
+import CShims
 import Foundation
 
 /// How a command ended (sysexits.h for the last two).
@@ -66,6 +67,7 @@ enum Program {
     static func run() -> Never {
         // A peer that hangs up is an error of a write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        millrace_settle_malloc()
         var arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
         guard let command = arguments.command() else { finish(.usage, usage) }
         do throws(UsageError) {

@@ -55,7 +55,7 @@ struct RunCommand {
         }
         let server = daemon.startLog()
         let ended = DispatchSemaphore(value: 0)
-        let cache = HomeCache(bytes: max(8 << 20, daemon.settings.state.memory / 8))
+        let cache = HomeCache(bytes: MemoryShares.cache(of: daemon.settings.state.memory))
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let jobs = plans.map { plan in
             let (access, isEmbedded) = daemon.access(to: plan, server)

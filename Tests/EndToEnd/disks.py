@@ -1,5 +1,6 @@
 """File systems of a bounded size, for what happens when they are full."""
 import errno
+import os
 import pathlib
 import subprocess
 
@@ -34,6 +35,11 @@ class Disk:
                         file.write(bytes(step))
             except OSError as error:
                 assert error.errno == errno.ENOSPC, error
+
+    def used(self):
+        """Bytes, also of files without a name."""
+        now = os.statvfs(self.path)
+        return (now.f_blocks - now.f_bfree) * now.f_frsize
 
     def empty(self):
         self.filler.unlink(missing_ok=True)

@@ -56,8 +56,8 @@ extension WindowCore {
     }
 
     private func firstTouched(by window: StoredWindow, _ head: Record?) -> Record? {
-        var next = head
-        while let record = next, record.pointee.end < window.start { next = after(record) }
+        let last = head.flatMap { table.last(startingBy: window.start, in: $0) }
+        let next = last.map { $0.pointee.end < window.start ? after($0) : $0 } ?? head
         return next.flatMap { $0.pointee.start <= window.end ? $0 : nil }
     }
 
@@ -70,7 +70,6 @@ extension WindowCore {
             return record
         }
         let addition = table.insert(besides: head ?? own, start: window.start, end: window.end)
-        giveUid(addition)
         fill(addition, partial)
         // Which notes that the key has changed.
         merge(addition, into: own)
@@ -79,11 +78,10 @@ extension WindowCore {
         return own
     }
 
-    /// Its uid stays what it was.
     private mutating func fill(_ record: Record, _ partial: PartialWindow) {
-        let uid = layout.uid(record)
         partial.window.fill(record, layout, &table.pieces)
-        layout.setUid(record, uid)
+        // The other task's uid says nothing here.
+        layout.setUid(record, 0)
         var offset = 0
         for index in layout.distincts {
             let set = layout.distinct(record, index)

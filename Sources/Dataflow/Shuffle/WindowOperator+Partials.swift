@@ -43,7 +43,7 @@ extension WindowOperator {
                 "a block of \(block.count) bytes does not hold windows as the transform defines them",
                 remedy: "if the transform was changed, let the job as it was before finish what is between its tasks first")
         }
-        if !core.table.isAllHot, let home { try core.fetchMissing(windows, namespaces.windows, namespaces.sets, home) }
+        if core.hasColdKeys { try core.fetchMissing(windows, namespaces.windows, namespaces.sets, home) }
         for window in windows { core.merge(window) }
     }
 

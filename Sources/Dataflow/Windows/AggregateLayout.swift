@@ -58,6 +58,7 @@ struct TimedWord {
 struct AggregateLayout {
     private(set) var slots: [AggregateSlot] = []
     private(set) var payloadBytes = 0
+    let hasPresence: Bool
     let uidOffset: Int?
     /// Slots whose state has a piece outside the record.
     private(set) var strings: [Int] = []
@@ -77,7 +78,8 @@ struct AggregateLayout {
             case .count, .avg, .countDistinct: false
             }
         }
-        var offset = definition.aggregates.contains { needsPresence($0.function) } ? 8 : 0
+        hasPresence = definition.aggregates.contains { needsPresence($0.function) }
+        var offset = hasPresence ? 8 : 0
         if definition.aggregates.contains(where: { $0.function == .countDistinct }) {
             uidOffset = offset
             offset += 8

@@ -1,10 +1,11 @@
 import Batch
 import State
 
-/// How open windows stand in the persisted state. Stored: a change needs a new version.
+/// The keys of persisted windows and their sets, single windows as they travel, and values of version 1, which nobody writes any more
+/// (`ChainWriter` has what is written). Stored: a change needs a new version.
 ///
 /// Key: the group key; for tumbling windows followed by the window's start, 8 bytes big-endian with the sign bit flipped.
-/// Value: earliest end in the chain (8, big-endian: the home's timers read it), version (1), number of windows (4), then
+/// Value of version 1: earliest end in the chain (8, big-endian: the home's timers read it), version (1), number of windows (4), then
 /// per window, by ascending start: start (8), end (8), the aggregates as `AggregateLayout` lays them out, with 0 for
 /// addresses, then the strings in the order of their aggregates. Little-endian but for the first.
 /// Sets: key uid (8), aggregate (2), chunk (4), big-endian; value up to 64 hashes of 16 bytes, low word first. The next
@@ -108,44 +109,16 @@ enum WindowCodec {
 
     // MARK: Chains
 
-    static func valueBytes(_ head: Record, _ lookup: RecordLookup, _ layout: AggregateLayout) -> Int {
-        var bytes = headBytes
-        var record = head
-        while true {
-            bytes += windowBytes(record, layout)
-            guard record.pointee.next != RecordHeader.none else { return bytes }
-            record = lookup.record(record.pointee.next)
-        }
-    }
-
-    /// Fills `value`, which has the size that `valueBytes` says.
-    static func write(_ head: Record, _ lookup: RecordLookup, _ layout: AggregateLayout, to value: UnsafeMutableRawBufferPointer) {
-        guard let base = value.baseAddress else { return }
-        // Windows of a key do not overlap: the first to begin is the first to end.
-        base.storeBytes(of: head.pointee.end.bigEndian, as: Int64.self)
-        base.storeBytes(of: version, toByteOffset: 8, as: UInt8.self)
-        var count: UInt32 = 0
-        var place = base + headBytes
-        var record = head
-        while true {
-            place = writeWindow(record, layout, to: place)
-            count += 1
-            guard record.pointee.next != RecordHeader.none else { break }
-            record = lookup.record(record.pointee.next)
-        }
-        base.storeBytes(of: count, toByteOffset: 9, as: UInt32.self)
-    }
-
     /// The earliest end of a stored chain.
     static func earliestEnd(_ value: UnsafeRawBufferPointer) -> Int64? {
-        value.count >= headBytes ? Int64(bigEndian: value.loadUnaligned(as: Int64.self)) : nil
+        value.count >= 8 ? Int64(bigEndian: value.loadUnaligned(as: Int64.self)) : nil
     }
 
-    /// Calls `body` with each window of a stored chain.
+    /// Calls `body` with each window of a stored chain of version 1.
     /// - Returns: what is wrong with the bytes, if something is.
     static func read(_ value: UnsafeRawBufferPointer, _ layout: AggregateLayout, _ body: (StoredWindow) -> Void) -> String? {
         guard value.count >= headBytes, let base = value.baseAddress else { return "a window's value of \(value.count) bytes" }
-        guard value[8] == version else { return "a window's value of version \(value[8]), this is version \(version)" }
+        guard value[8] == version else { return "a window's value of version \(value[8]), this reads up to version \(ChainWriter.version)" }
         let count = base.loadUnaligned(fromByteOffset: 9, as: UInt32.self)
         var offset = headBytes
         var lastEnd = Int64.min

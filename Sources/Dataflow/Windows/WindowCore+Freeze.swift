@@ -5,14 +5,8 @@ extension WindowCore {
     /// Ends the open epoch, at the same cost whatever has changed in it.
     mutating func beginFreeze(epoch: Int, _ namespaces: WindowOperator.Namespaces, into changes: EpochChanges) {
         precondition(closed.count == 0, "closed windows are put out before the epoch ends")
-        if uidChanged {
-            WindowCodec.withSetPrefix(0) { key in
-                withUnsafeBytes(of: nextUid) { changes.changes.put(namespaces.sets, key: key, value: $0) }
-            }
-            uidChanged = false
-        }
         let freeze = WindowFreeze(
-            into: changes, table.lookup, layout, namespaces, &deletedSets, hasDeletions: table.hasOpenDeletions)
+            into: changes, table.lookup, layout, namespaces, &deletedSets, nextUid: nextUid, hasDeletions: table.hasOpenDeletions)
         table.beginFreeze(epoch: epoch) { freeze.takeOutEarly($0) }
         self.freeze = freeze
     }
@@ -21,6 +15,7 @@ extension WindowCore {
     mutating func continueFreeze(budget: inout Int) -> Bool {
         guard let freeze else { return true }
         guard freeze.continue(&table, budget: &budget) else { return false }
+        nextUid = max(nextUid, freeze.nextUid)
         self.freeze = nil
         return true
     }

@@ -14,10 +14,34 @@ extension WindowCore {
             remedy: "remove the task's local state, so that it is restored from snapshot and deltas")
     }
 
-    /// Puts a stored chain into memory, its sets still without elements. The key has no record.
+    /// Puts a stored chain into memory; of sets in chunks there are no elements yet. The key has no record.
+    /// - Parameter closing: windows that end at or before this are going to be closed at once: they have no timer.
     /// - Returns: the first record of the chain.
     mutating func insertChain(
-        _ hash: UInt64, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+        _ hash: UInt64, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, closing: Int64 = .min
+    ) throws(StateError) -> Record {
+        guard var reader = ChainReader(value) else { return try insertFirstVersion(hash, key, value, closing: closing) }
+        var head: Record?
+        while let (start, end) = reader.span() {
+            let record: Record
+            if let head {
+                record = table.insert(besides: head, start: start, end: end)
+            } else {
+                record = table.insert(hash, key, start: start, end: end)
+                head = record
+            }
+            reader.fill(record, layout, &table.pieces)
+            settle(record, closing)
+        }
+        guard let head, reader.isAtEnd, !reader.isDamaged else {
+            if let head { forget(head) }
+            throw Self.damaged("a window's value of \(value.count) bytes does not decode")
+        }
+        return head
+    }
+
+    private mutating func insertFirstVersion(
+        _ hash: UInt64, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, closing: Int64
     ) throws(StateError) -> Record {
         var head: Record?
         let problem = WindowCodec.read(value, layout) { window in
@@ -32,8 +56,7 @@ extension WindowCore {
             for index in layout.distincts {
                 DistinctSet.writeCount(window.distinctCount(layout, index), to: record.payload + layout.slots[index].offset)
             }
-            nextUid = max(nextUid, layout.uid(record) &+ 1)
-            register(record)
+            settle(record, closing)
         }
         if let problem {
             if let head { forget(head) }
@@ -43,6 +66,11 @@ extension WindowCore {
         return head
     }
 
+    private mutating func settle(_ record: Record, _ closing: Int64) {
+        nextUid = max(nextUid, layout.uid(record) &+ 1)
+        if record.pointee.end > closing { register(record) }
+    }
+
     mutating func forget(_ head: Record) {
         let layout = layout
         table.forget(head) { table, record in layout.release(record, &table.pieces) }
@@ -50,15 +78,20 @@ extension WindowCore {
 
     // MARK: Recovery
 
-    mutating func loadPut(
-        _ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64, _ value: UnsafeRawBufferPointer, epoch: Int
-    ) throws(StateError) {
+    private mutating func forget(_ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64) throws(StateError) {
         if let old = table.find(hash, key, start: start) { forget(old) }
-        table.noteLoaded(try insertChain(hash, key, value), epoch: epoch)
+        if spilled.candidate(hash) != nil, let old = try spilled.find(hash, storedKey(key, start: start)) { spilled.remove(old) }
     }
 
-    mutating func loadDelete(_ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64, epoch: Int) {
-        if let old = table.find(hash, key, start: start) { forget(old) }
+    mutating func loadPut(
+        _ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64, _ value: UnsafeRawBufferPointer
+    ) throws(StateError) {
+        try forget(hash, key, start: start)
+        table.noteLoaded(try insertChain(hash, key, value))
+    }
+
+    mutating func loadDelete(_ hash: UInt64, _ key: UnsafeRawBufferPointer, start: Int64, epoch: Int) throws(StateError) {
+        try forget(hash, key, start: start)
         table.noteLoadedDeletion(key, start: start, epoch: epoch)
     }
 

@@ -83,12 +83,9 @@ extension WindowCore {
     ) -> Record? {
         let head = closeEnded(first, watermark)
         // The row's own: the last session that begins before it, reaches it and may grow to it.
-        var own: Record?
-        var next = head
-        while let record = next, record.pointee.start <= time {
-            own = time <= record.pointee.end && time < capped(record.pointee.start, max) ? record : nil
-            next = after(record)
-        }
+        let last = head.flatMap { table.last(startingBy: time, in: $0) }
+        var own = last.flatMap { time <= $0.pointee.end && time < capped($0.pointee.start, max) ? $0 : nil }
+        var next = last.map { after($0) } ?? head
         let start = own?.pointee.start ?? time
         var end = Swift.max(min(rowEnd, capped(start, max)), own?.pointee.end ?? .min)
         // Those behind it that it now reaches: `next` is the first.
@@ -126,19 +123,15 @@ extension WindowCore {
         record.pointee.next == RecordHeader.none ? nil : table.lookup.record(record.pointee.next)
     }
 
-    /// Closes the sessions of a chain that end at or before `watermark`. Returns the first that stays.
+    /// Closes the sessions of a chain that end at or before `watermark`: they come first, since sessions of a key do not overlap. Returns the
+    /// first that stays.
     private mutating func closeEnded(_ first: Record?, _ watermark: Int64) -> Record? {
-        var head: Record?
         var next = first
-        while let record = next {
+        while let record = next, record.pointee.end <= watermark {
             next = after(record)
-            if record.pointee.end <= watermark {
-                close(record)
-            } else if head == nil {
-                head = record
-            }
+            close(record)
         }
-        return head
+        return next
     }
 
     /// Adds a later session of the same key to an earlier one and frees it. Nothing is pending.

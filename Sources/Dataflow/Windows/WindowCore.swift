@@ -32,12 +32,20 @@ struct WindowCore: ~Copyable {
     let starts: UnsafeMutablePointer<Int64>
     let candidates: UnsafeMutablePointer<UInt32>
 
+    /// Chains that are in a scratch file, and not in the table.
+    var spilled: SpilledChains
+    /// Nothing leaves memory without.
+    let canSpill: Bool
+    var chains = ChainWriter()
+    var spilledDue = RawList<SpilledChains.Timer>(capacity: 1)
+    var wanted = RawList<WantedChain>(capacity: 1)
+    var keyScratch = RawList<UInt8>(capacity: 64)
+
     /// Windows that are closed, unlinked and not yet put out.
     var closed = RawList<Record>()
     var due = RawList<EventTimers.Entry>()
-    /// The next window's uid; 0 is nobody's.
+    /// The uid of the next window whose sets go into chunks; 0 is nobody's.
     var nextUid: UInt64 = 1
-    var uidChanged = false
     /// Windows that are gone and whose sets the persisted state has.
     var deletedSets = RawList<UInt64>()
     /// The epoch that is being frozen, if one is.
@@ -50,7 +58,8 @@ struct WindowCore: ~Copyable {
     /// The latest effective watermark given to `advance`.
     var watermark = Int64.min
 
-    init(_ definition: WindowDefinition) {
+    /// - Parameter spillDirectory: of the scratch files for what does not fit into memory.
+    init(_ definition: WindowDefinition, spillDirectory: String? = nil) {
         kind = definition.kind
         allowedLateness = definition.allowedLateness
         isPartial = definition.isPartial
@@ -68,6 +77,8 @@ struct WindowCore: ~Copyable {
             table = RecordTable(payloadBytes: layout.payloadBytes, isKeyedByStart: true)
         }
         timers = EventTimers(width: width)
+        spilled = SpilledChains(timerWidth: width, directory: spillDirectory ?? "")
+        canSpill = spillDirectory != nil
         pendingRecords = .allocate(capacity: Self.blockRows)
         pendingRows = .allocate(capacity: Self.blockRows)
         chosenRecords = .allocate(capacity: Self.blockRows)
@@ -111,18 +122,9 @@ struct WindowCore: ~Copyable {
         } else {
             record = table.insert(hash, key, start: start, end: end)
         }
-        giveUid(record)
         register(record)
         table.markChanged(record)
         return record
-    }
-
-    @inline(__always)
-    mutating func giveUid(_ record: Record) {
-        guard layout.uidOffset != nil else { return }
-        layout.setUid(record, nextUid)
-        nextUid += 1
-        uidChanged = true
     }
 
     mutating func register(_ record: Record) {

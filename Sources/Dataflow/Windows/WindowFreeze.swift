@@ -15,12 +15,20 @@ final class WindowFreeze {
     /// Keys that are gone are still being written. One of them may have come back: what it has now has to stand behind that.
     private var isDeleting: Bool
     private var behindDeletions = ChangeSet()
+    private var chains = ChainWriter()
+    /// The uid of the next window whose sets go into chunks.
+    private(set) var nextUid: UInt64
+    private let firstUid: UInt64
+    /// Of what has been appended.
+    private(set) var bytes = 0
 
     /// - Parameter deletedSets: is empty afterwards.
     init(
         into epoch: EpochChanges, _ lookup: RecordLookup, _ layout: AggregateLayout, _ namespaces: WindowOperator.Namespaces,
-        _ deletedSets: inout RawList<UInt64>, hasDeletions: Bool
+        _ deletedSets: inout RawList<UInt64>, nextUid: UInt64, hasDeletions: Bool
     ) {
+        self.nextUid = nextUid
+        firstUid = nextUid
         self.epoch = epoch
         self.lookup = lookup
         self.layout = layout
@@ -32,9 +40,11 @@ final class WindowFreeze {
     /// A key is about to change before its turn.
     func takeOutEarly(_ head: Record) {
         if isDeleting {
-            Self.put(head, lookup, layout, namespaces, into: &behindDeletions)
+            Self.put(head, lookup, layout, namespaces, &chains, &nextUid, into: &behindDeletions)
         } else {
-            Self.put(head, lookup, layout, namespaces, into: &epoch.changes)
+            let before = epoch.changes.byteCount
+            Self.put(head, lookup, layout, namespaces, &chains, &nextUid, into: &epoch.changes)
+            bytes += epoch.changes.byteCount - before
         }
     }
 
@@ -46,9 +56,14 @@ final class WindowFreeze {
         var changes = epoch.changes
         epoch.changes = ChangeSet()
         var isDeleting = isDeleting
+        var chains = ChainWriter()
+        var nextUid = nextUid
+        let before = changes.byteCount
         defer {
+            bytes += changes.byteCount - before
             epoch.changes = changes
             self.isDeleting = isDeleting
+            self.nextUid = nextUid
         }
         while deletedSetsDone < deletedSets.count {
             guard budget > 0 else { return false }
@@ -68,7 +83,7 @@ final class WindowFreeze {
                     appendWhatCameBack(to: &changes)
                 }
                 let before = changes.byteCount
-                Self.put(head, lookup, layout, namespaces, into: &changes)
+                Self.put(head, lookup, layout, namespaces, &chains, &nextUid, into: &changes)
                 return (changes.byteCount - before) / Self.bytesPerUnit
             },
             delete: { key, start in
@@ -80,7 +95,13 @@ final class WindowFreeze {
             isDeleting = false
             appendWhatCameBack(to: &changes)
         }
-        return !table.isFreezing
+        guard !table.isFreezing else { return false }
+        if nextUid != firstUid {
+            WindowCodec.withSetPrefix(0) { key in
+                withUnsafeBytes(of: nextUid) { changes.put(namespaces.sets, key: key, value: $0) }
+            }
+        }
+        return true
     }
 
     /// So many bytes count as much as an entry.
@@ -100,16 +121,30 @@ final class WindowFreeze {
     @inline(__always)
     private static func put(
         _ head: Record, _ lookup: RecordLookup, _ layout: AggregateLayout, _ namespaces: WindowOperator.Namespaces,
-        into changes: inout ChangeSet
+        _ chains: inout ChainWriter, _ nextUid: inout UInt64, into changes: inout ChangeSet
     ) {
-        let bytes = WindowCodec.valueBytes(head, lookup, layout)
+        if !layout.distincts.isEmpty { giveUids(head, lookup, layout, &nextUid) }
+        let chain = chains.encode(head, lookup, layout, .persisted)
         let isKeyedByStart = lookup.isKeyedByStart
         let suffix = isKeyedByStart ? WindowCodec.startBytes : 0
-        changes.put(namespaces.windows, keyCount: Int(head.pointee.keyLength) + suffix, valueCount: bytes) { key, value in
+        changes.put(namespaces.windows, keyCount: Int(head.pointee.keyLength) + suffix, valueCount: chain.count) { key, value in
             write(head.key, head.pointee.start, isKeyedByStart, to: key)
-            WindowCodec.write(head, lookup, layout, to: value)
+            value.copyMemory(from: chain)
         }
         if !layout.distincts.isEmpty { putSets(head, lookup, layout, namespaces.sets, into: &changes) }
+    }
+
+    /// Gives a uid to the windows of a chain that have a set in chunks, and none yet.
+    private static func giveUids(_ head: Record, _ lookup: RecordLookup, _ layout: AggregateLayout, _ nextUid: inout UInt64) {
+        var record = head
+        while true {
+            if layout.uid(record) == 0, layout.distincts.contains(where: { ChainWriter.isInChunks(layout.distinct(record, $0)) }) {
+                layout.setUid(record, nextUid)
+                nextUid += 1
+            }
+            guard record.pointee.next != RecordHeader.none else { return }
+            record = lookup.record(record.pointee.next)
+        }
     }
 
     /// The chunks of a chain's sets that have something new.
@@ -120,7 +155,7 @@ final class WindowFreeze {
         while true {
             for index in layout.distincts {
                 let set = layout.distinct(record, index)
-                guard set.count > set.persisted else { continue }
+                guard ChainWriter.isInChunks(set), set.count > set.persisted else { continue }
                 let elements = UnsafeRawBufferPointer(set.elements)
                 for chunk in set.persisted / DistinctSet.chunkElements...(set.count - 1) / DistinctSet.chunkElements {
                     let first = chunk * DistinctSet.chunkElements

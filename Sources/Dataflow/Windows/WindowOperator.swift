@@ -37,23 +37,31 @@ package final class WindowOperator {
         }
     }
 
-    /// - Parameter home: where evicted windows are; without it nothing may be evicted.
+    /// - Parameters:
+    ///   - home: what was persisted before, and is read key by key.
+    ///   - spillDirectory: of scratch files, for what is evicted from memory; without it nothing is.
     /// - Returns: nil when an aggregate does not take its argument's type (`WindowDefinition.output` is nil).
-    package init?(_ definition: WindowDefinition, _ namespaces: Namespaces, home: (any ColdState)? = nil) {
+    package init?(_ definition: WindowDefinition, _ namespaces: Namespaces, home: (any ColdState)? = nil, spillDirectory: String? = nil) {
         guard let output = definition.output else { return nil }
         self.definition = definition
         self.output = output
         self.namespaces = namespaces
         self.home = home
         codec = KeyCodec(schema: definition.input, positions: definition.groupBy)
-        core = WindowCore(definition)
+        core = WindowCore(definition, spillDirectory: spillDirectory)
         definitionHash = PartialCodec.hash(definition)
     }
 
-    /// Keys with open windows in memory (for tumbling windows: open windows).
-    package var keyCount: Int { core.table.keyCount }
+    /// Keys with open windows (for tumbling windows: open windows), but for those that only the home has.
+    package var keyCount: Int { core.table.keyCount + core.spilled.count }
+    /// Those of them that have been evicted from memory.
+    package var spilledKeyCount: Int { core.spilled.count }
     /// Bytes of state in memory.
-    package var memory: Int { core.table.bytes + core.timers.bytes }
+    package var memory: Int { core.table.bytes + core.timers.bytes + core.spilled.bytes }
+    /// What the next freeze takes out, bytes, about.
+    private var changeBytes: Int { core.table.changedCount * changeBytesEach }
+    private var changeBytesEach = 128
+    private var changedAtFreeze = 0
     /// Sums and averages so far that did not fit their type and came out as null.
     package var overflows: Int { core.overflows }
     /// After `advance(to: w)`: everything that is still to come out ends after this. What operators that take the
@@ -96,9 +104,7 @@ package final class WindowOperator {
     }
 
     private func process(_ batch: Batch, _ input: RowInput) throws(StateError) {
-        if !core.table.isAllHot, let home {
-            try core.fetchMissing(input, namespaces.windows, namespaces.sets, home)
-        }
+        if core.hasColdKeys { try core.fetchMissing(input, namespaces.windows, namespaces.sets, home) }
         switch definition.kind {
         case .session(let gap, let max): core.processSessions(batch, input, gap: gap, max: max, late: &late)
         case .tumbling(let size): core.processTumbling(batch, input, size: size, late: &late)
@@ -122,7 +128,8 @@ package final class WindowOperator {
     }
 
     private func putOut(coldUpTo watermark: Int64, into output: inout Batch) throws(StateError) {
-        if !core.table.isAllHot, let home { try core.closeCold(watermark, namespaces.windows, namespaces.sets, home) }
+        try core.closeSpilled(watermark)
+        if core.table.asksHome, let home { try core.closeCold(watermark, namespaces.windows, namespaces.sets, home) }
         guard core.putOut(codec, into: &output) else { throw WindowCore.damaged("a key is none of \(definition.name)'s") }
     }
 
@@ -135,13 +142,19 @@ package final class WindowOperator {
             precondition(keyCount == 0, "partial windows are taken before the epoch ends")
             return
         }
+        changedAtFreeze = core.table.changedCount
         core.beginFreeze(epoch: epoch, namespaces, into: changes)
     }
 
     /// Appends some of what belongs to the epoch that has ended, as it was then, whatever has been processed since.
     /// - Parameter budget: how much: an entry costs 1, and 1 for every 256 bytes of it. What that takes is taken off.
     /// - Returns: false when something is left for the next call, between two other batches.
-    package func continueFreeze(budget: inout Int) -> Bool { core.continueFreeze(budget: &budget) }
+    package func continueFreeze(budget: inout Int) -> Bool {
+        guard let freeze = core.freeze else { return true }
+        guard core.continueFreeze(budget: &budget) else { return false }
+        if changedAtFreeze > 1_000 { changeBytesEach = max(16, freeze.bytes / changedAtFreeze) }
+        return true
+    }
 
     /// The home is complete to `epoch`.
     package func flushed(upTo epoch: Int) {
@@ -149,14 +162,28 @@ package final class WindowOperator {
         core.coldNext = nil
     }
 
-    /// Frees about `bytes` of memory by forgetting windows that the home has; between batches only. Looks at a
-    /// bounded number of windows a call: call again after the next batch.
-    /// - Returns: the bytes freed, and whether nothing more can be freed before the home is complete to a later epoch.
-    package func evict(atLeast bytes: Int) -> (freed: Int, needsFlush: Bool) {
-        guard home != nil else { return (0, false) }
-        let layout = core.layout
-        core.coldNext = nil
-        return core.table.evict(atLeast: bytes) { table, record in layout.release(record, &table.pieces) }
+    /// Keeps memory at about `budget` by moving windows to the disk that the last freeze took; between batches only. What is in use has
+    /// three quarters of it at most: the rest is for finding what is not, and memory of windows is used again, but not given back. Looks at a bounded number
+    /// of windows a call: call again after the next batch.
+    /// - Returns: whether memory is over the budget and nothing more can be freed before the next freeze.
+    package func evict(downTo budget: Int) throws(StateError) -> Bool {
+        let limit = hotMax(budget)
+        let bytes = core.table.bytes
+        guard bytes > limit else { return false }
+        return try core.evict(atLeast: bytes - limit)
+    }
+
+    private func hotMax(_ budget: Int) -> Int { min(budget / 4 * 3, budget - (memory - core.table.bytes)) }
+
+    /// How much the open epoch has changed, where 1 is all that it may: the next freeze's bytes, and what cannot be moved out before it, of which
+    /// there should be other things in memory.
+    /// - Parameter changesMax: bytes.
+    package func changeShare(budget: Int, changesMax: Int) -> Double {
+        let share = Double(changeBytes) / Double(max(changesMax, 1))
+        let limit = hotMax(budget)
+        guard core.canSpill, core.table.bytes > limit / 4 * 3 else { return share }
+        let records = Double(core.table.changedCount) / Double(max(core.table.recordCount, 1))
+        return max(share, 2 * records * Double(core.table.bytes) / Double(max(limit, 1)))
     }
 
     // MARK: Recovery
@@ -188,9 +215,9 @@ package final class WindowOperator {
         else { throw WindowCore.damaged("an entry that no window transform writes") }
         let hash = core.table.lookup.hash(hash64(key), start: start)
         if change.kind == .put {
-            try core.loadPut(hash, key, start: start, change.value, epoch: epoch)
+            try core.loadPut(hash, key, start: start, change.value)
         } else {
-            core.loadDelete(hash, key, start: start, epoch: epoch)
+            try core.loadDelete(hash, key, start: start, epoch: epoch)
         }
         return true
     }
@@ -210,6 +237,6 @@ package final class WindowOperator {
     /// To be called after the last delta, before the first batch.
     package func finishLoading() throws(StateError) {
         defer { loadedSets = [:] }
-        try core.attachSets(loadedSets, namespaces.sets, core.table.isAllHot ? nil : home)
+        try core.attachSets(loadedSets, namespaces.sets, core.table.asksHome ? home : nil)
     }
 }

@@ -245,11 +245,11 @@ extension JobSession {
         return .published
     }
 
-    /// Has homes brought up to date whose deltas have become many, or whose task needs room in memory.
+    /// Has homes brought up to date whose deltas have become many.
     func flushWhatWantsIt() {
         let now = clock.now()
         for (id, task) in owned.sorted(by: { $0.key < $1.key }) where !task.chain.isFlushing && !task.chain.unflushed.isEmpty {
-            guard task.chain.wantsFlush || task.progress.wantsFlush, task.flushNotBefore.map({ now >= $0 }) ?? true else { continue }
+            guard task.chain.wantsFlush, task.flushNotBefore.map({ now >= $0 }) ?? true else { continue }
             owned[id]?.chain.isFlushing = true
             maintenance.flush(.init(task: id, home: task.home, deltas: task.chain.unflushed.map(\.reference)))
         }

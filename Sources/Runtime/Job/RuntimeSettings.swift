@@ -7,8 +7,8 @@ package struct RuntimeSettings: Sendable {
     package var instance: String
     /// Local state, a cache: `<directory>/<job>/<task>`.
     package var stateDirectory: String
-    /// Bytes of memory for the state of all tasks of all jobs.
-    package var stateMemory: Int
+    /// Bytes of memory for the job: its state, and what grows with it.
+    package var memory: MemoryShares
     package var storage: any CheckpointStorage
     /// Microseconds from commit to commit.
     package var interval: Int64
@@ -37,7 +37,7 @@ package struct RuntimeSettings: Sendable {
     ) {
         self.instance = instance
         self.stateDirectory = stateDirectory
-        self.stateMemory = stateMemory
+        memory = MemoryShares(all: stateMemory)
         self.storage = storage
         self.interval = interval
         self.workers = workers
@@ -47,6 +47,26 @@ package struct RuntimeSettings: Sendable {
         self.freezeSlice = freezeSlice
         self.properties = properties
     }
+}
+
+/// How a job's memory is divided. What does not grow with the state (the program, one batch a worker, RocksDB's tables in the making)
+/// has the rest.
+package struct MemoryShares: Sendable {
+    package let all: Int
+
+    package init(all: Int) { self.all = all }
+
+    /// Of the tables and remembered ids of all tasks.
+    package var tables: Int { all / 16 * 9 }
+    /// Of the changes of one epoch of all tasks, those of windows and of ids each: with three quarters of it a commit is asked for, with all of it input waits for the commit. They are
+    /// there twice: as they were made, and as a delta.
+    var changes: Int { all / 8 }
+    /// Of the changes that are sorted at a time on their way to RocksDB.
+    var run: Int { min(max(all / 64, 4 << 20), 64 << 20) }
+    /// Of the records that are fetched ahead for each of `workers`; as much again is needed for looking after them.
+    func prefetch(workers: Int) -> Int { min(max(all / 64 / max(workers, 1), 2 << 20), 64 << 20) }
+    /// Of RocksDB's block cache.
+    package static func cache(of memory: Int) -> Int { max(8 << 20, memory / 16) }
 }
 
 /// How long a job runs.

@@ -11,12 +11,12 @@ extension Pipeline {
     /// - Parameters:
     ///   - registry: knows what the task's last delta said of its state; gets the components of this pipeline.
     ///   - directory: of the home.
-    ///   - memory: bytes for the state of this task.
+    ///   - memory: of the job, of which each of `tasks` has its part.
     ///   - partitions: of every topic that the job reads.
     ///   - fileRule: what decides on the files of Parquet sinks.
     static func build(
-        _ plan: JobPlan, source: Int, registry: inout StateRegistry, directory: String, task: TaskID, memory: Int,
-        cache: HomeCache, partitions: [String: Int32], fileRule: ParquetOutput.FileRule
+        _ plan: JobPlan, source: Int, registry: inout StateRegistry, directory: String, task: TaskID, memory: MemoryShares,
+        tasks: Int, cache: HomeCache, partitions: [String: Int32], fileRule: ParquetOutput.FileRule
     ) throws(StateError) -> (Pipeline, Home) {
         let mine = plan.transforms.indices.filter { plan.source(of: .transform($0)) == source }
         // The home has to know which tables have timers before it is opened.
@@ -33,11 +33,11 @@ extension Pipeline {
         let below = plan.sources[source].shuffle
         var merging: Int?
         if let below, case .partialWindows(let window) = plan.shuffles[below].content { merging = window }
-        let home = Home(directory: directory, job: plan.name, task: task.name, timed: timed, cache: cache)
+        let home = Home(directory: directory, job: plan.name, task: task.name, timed: timed, cache: cache, runByteCount: memory.run)
 
         var transforms: [Int: Node] = [:]
         var nodes: [Node] = []
-        let share = memory / max(1, numbers.count)
+        let share = memory.tables / tasks / max(1, numbers.count)
         for index in mine {
             let transform = plan.transforms[index]
             let node = try Self.node(transform, &registry, numbers[transform.name] ?? 0, home, memory: share, isBelowShuffle: plan.isBelowShuffle(index))
@@ -102,7 +102,7 @@ extension Pipeline {
             Pipeline(
                 nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, shuffles: shuffles,
                 merged: merging.flatMap { transforms[$0] }, blockFingerprint: below.map { plan.blockFingerprint(of: $0) },
-                memoryEach: share, home: home, firstUnused: registry.firstUnused),
+                memoryMax: memory.tables / tasks, memoryEach: share, changesEach: memory.changes / tasks, home: home, firstUnused: registry.firstUnused),
             home
         )
     }
@@ -126,7 +126,7 @@ extension Pipeline {
             return Node(plan.name, .select(Reference(Projection(columns))))
         case .dedupe(let dedupe):
             let remembered = DedupeSet(
-                within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.directory + ".ids")
+                within: dedupe.within, namespace: namespace, memoryBudget: memory, spillDirectory: home.spillDirectory)
             let op = Dedupe(input: plan.input, by: dedupe.columns, within: dedupe.within, remembered: remembered)
             registry.register(plan.name, fingerprint: op.fingerprint, namespace: namespace)
             return Node(plan.name, .dedupe(op), namespace: namespace)
@@ -168,7 +168,8 @@ extension Pipeline {
         let op: WindowOperator?
         switch place {
         case .task(let namespaces, let home, let isBelowShuffle):
-            op = WindowOperator(isBelowShuffle ? definition.belowShuffle : definition, namespaces, home: home)
+            op = WindowOperator(
+                isBelowShuffle ? definition.belowShuffle : definition, namespaces, home: home, spillDirectory: home.spillDirectory)
         case .partial:
             definition.isPartial = true
             op = WindowOperator(definition, .init(windows: 0, sets: 0))

@@ -31,6 +31,15 @@ final class Pipeline {
             self.operation = operation
             self.namespace = namespace
         }
+
+        /// Bytes of its state in memory.
+        var memory: Int {
+            switch operation {
+            case .window(let window, _): window.memory
+            case .dedupe(let dedupe): dedupe.remembered.memory
+            case .filter, .select, .partialWindow: 0
+            }
+        }
     }
 
     /// An operator that is a value and keeps its scratch memory from batch to batch.
@@ -65,17 +74,18 @@ final class Pipeline {
     /// Below a shuffle: what its blocks have to be like.
     let blockFingerprint: UInt64?
 
-    /// Bytes of memory for each transform that keeps state.
+    /// Bytes of memory for the state of all transforms, and those that each of them may take whatever the others do.
+    private let memoryMax: Int
     private let memoryEach: Int
+    /// Bytes of an epoch's changes of each of them.
+    private let changesEach: Int
     private let home: Home
-    /// Nothing more may be evicted before the home has been flushed.
-    private(set) var wantsFlush = false
-    private var lastFrozen = 0
-    private var lastFlushed = 0
+    /// Memory is over the budget, and nothing more may be evicted before the next freeze.
+    private var needsFreeze = false
 
     init(
         nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
-        blockFingerprint: UInt64?, memoryEach: Int, home: Home, firstUnused: UInt16
+        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, changesEach: Int, home: Home, firstUnused: UInt16
     ) {
         self.nodes = nodes
         self.source = source
@@ -84,7 +94,9 @@ final class Pipeline {
         self.shuffles = shuffles
         self.merged = merged
         self.blockFingerprint = blockFingerprint
+        self.memoryMax = memoryMax
         self.memoryEach = memoryEach
+        self.changesEach = changesEach
         self.home = home
         self.firstUnused = firstUnused
         namespaces = nodes.map(\.namespace).filter { $0 > 0 } + parquet.map(\.namespace)
@@ -187,13 +199,7 @@ final class Pipeline {
     /// Bytes of state in memory.
     var memory: Int {
         var sum = parquet.reduce(0) { $0 + $1.size + $1.fullSize } + shuffles.reduce(0) { $0 + $1.size }
-        for node in nodes {
-            switch node.operation {
-            case .window(let window, _): sum += window.memory
-            case .dedupe(let dedupe): sum += dedupe.remembered.memory
-            case .filter, .select, .partialWindow: break
-            }
-        }
+        for node in nodes { sum += node.memory }
         return sum
     }
 
@@ -209,21 +215,39 @@ final class Pipeline {
         return sum
     }
 
-    /// So far over the budget that input has to wait until a flush of the home lets something go; not when no flush can.
+    /// How much the open epoch has changed: 1 is all that it may.
+    var changeShare: Double {
+        nodes.reduce(0) { share, node in
+            switch node.operation {
+            case .window(let window, _): max(share, window.changeShare(budget: memoryEach, changesMax: changesEach))
+            case .dedupe(let dedupe): max(share, Double(dedupe.remembered.changeBytes) / Double(max(changesEach, 1)))
+            case .filter, .select, .partialWindow: share
+            }
+        }
+    }
+
+    /// So far over the budget that input has to wait until a freeze lets something go.
     /// - Parameter hasOpenChanges: something has changed since the last freeze.
     func mustWait(hasOpenChanges: Bool) -> Bool {
-        guard wantsFlush, hasOpenChanges || lastFrozen > lastFlushed else { return false }
+        guard needsFreeze, hasOpenChanges else { return false }
         return nodes.contains { node in
             if case .window(let window, _) = node.operation { window.memory > memoryEach + memoryEach / 5 } else { false }
         }
     }
 
-    /// Keeps memory within its budget, between two batches.
-    func evict() {
-        wantsFlush = false
+    /// Keeps memory within its budget, between two batches. Ids may have what the windows leave: their tables give memory back when they
+    /// are spilled, those of windows do not.
+    func evict() throws(StateError) {
+        needsFreeze = false
+        let used = nodes.reduce(0) { $0 + $1.memory }
         for node in nodes {
-            guard case .window(let window, _) = node.operation, window.memory > memoryEach else { continue }
-            if window.evict(atLeast: window.memory - memoryEach).needsFlush { wantsFlush = true }
+            switch node.operation {
+            case .window(let window, _):
+                if try window.evict(downTo: memoryEach) { needsFreeze = true }
+            case .dedupe(let dedupe):
+                dedupe.remembered.memoryBudget = max(memoryEach, memoryMax - (used - dedupe.remembered.memory))
+            case .filter, .select, .partialWindow: break
+            }
         }
     }
 
@@ -238,7 +262,6 @@ final class Pipeline {
             case .filter, .select, .partialWindow: break
             }
         }
-        lastFrozen = epoch
         var rolled: [RolledRows] = []
         for index in parquet.indices {
             rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryEach, now: now, into: &changes.changes)
@@ -262,14 +285,12 @@ final class Pipeline {
 
     /// The home is complete to `epoch`.
     func flushed(upTo epoch: Int) {
-        lastFlushed = max(lastFlushed, epoch)
         for node in nodes {
             switch node.operation {
             case .window(let window, _): window.flushed(upTo: epoch)
             case .dedupe, .filter, .select, .partialWindow: break
             }
         }
-        evict()
     }
 
     /// Takes up what the home has and what `deltas`, oldest first, say of the time after it.
@@ -283,13 +304,14 @@ final class Pipeline {
             }
         }
         for index in parquet.indices where !isHomeEmpty { try loadRows(index, now) }
-        lastFrozen = deltas.last?.header.reference.epoch ?? 0
         for delta in deltas {
             try delta.forEach { change throws(StateError) in try load(change, of: delta.header, now) }
+            try evict()
         }
         for node in nodes {
             if case .window(let window, _) = node.operation { try window.finishLoading() }
         }
+        try evict()
     }
 
     private func loadRows(_ index: Int, _ now: ContinuousClock.Instant) throws(StateError) {

@@ -12,11 +12,11 @@ extension JobContext {
     /// Builds what task `id` has below its source on what is stored of it, without touching the storage or the disk. State that does not
     /// fit the job file is dropped where that is allowed, otherwise refused, all of it in one error.
     /// - Parameters:
-    ///   - memory: bytes for the state of this task.
+    ///   - tasks: that may share the job's memory.
     ///   - partitions: of every topic that the job reads.
     ///   - fileRule: what decides on the files of Parquet sinks.
     func fit(
-        _ stored: StateRegistry, of id: TaskID, _ source: SourcePlan, memory: Int, partitions: [String: Int32] = [:],
+        _ stored: StateRegistry, of id: TaskID, _ source: SourcePlan, tasks: Int, partitions: [String: Int32] = [:],
         fileRule: ParquetOutput.FileRule = .byAge
     ) throws(StateError) -> FittedPipeline {
         func build(_ stored: StateRegistry) throws(StateError) -> FittedPipeline {
@@ -25,7 +25,7 @@ extension JobContext {
             }
             var registry = stored
             let (pipeline, home) = try Pipeline.build(
-                plan, source: index, registry: &registry, directory: localDirectory(id), task: id, memory: memory, cache: homeCache,
+                plan, source: index, registry: &registry, directory: localDirectory(id), task: id, memory: settings.memory, tasks: tasks, cache: homeCache,
                 partitions: partitions, fileRule: fileRule)
             return FittedPipeline(pipeline: pipeline, home: home, registry: registry)
         }

@@ -257,7 +257,7 @@ struct TaskRecovery: Sendable {
     ) throws(StateError) -> (Pipeline, Home, StateRegistry) {
         // The group may give all of the partitions to this instance.
         let fitted = try context.fit(
-            stored, of: id, source, memory: settings.stateMemory / max(1, partitions.values.reduce(0) { $0 + Int($1) }), partitions: partitions,
+            stored, of: id, source, tasks: max(1, partitions.values.reduce(0) { $0 + Int($1) }), partitions: partitions,
             fileRule: context.mode.replay.map { .byRows(pendingBytesMax: $0.pendingBytesMax) } ?? .byAge)
         for component in fitted.registry.dropping {
             context.log.warn(

@@ -16,8 +16,6 @@ extension DeltaHeader {
 /// What a job's tasks begin with when it starts from a savepoint: for each a delta without changes, but for what is dropped, in an epoch above all that the
 /// job has ever used, and a snapshot that is complete to it.
 struct SavepointSeeds {
-    /// Nothing is processed with it.
-    private static let memory = 16 << 20
     private static let timeout = Duration.seconds(30)
 
     private struct Seed {
@@ -96,7 +94,7 @@ struct SavepointSeeds {
                 seeds.append(
                     Seed(
                         source: source, stored: task, deltas: deltas,
-                        fitted: try context.fit(registry, of: task.task, source, memory: Self.memory)))
+                        fitted: try context.fit(registry, of: task.task, source, tasks: 1)))
             } catch {
                 conflicts["\(error)"] = error
             }
@@ -206,7 +204,7 @@ struct SavepointSeeds {
         }
         var registry = StateRegistry()
         registry.savepoint = savepoint.name
-        var header = self.header(id, parent: nil, try context.fit(registry, of: id, source, memory: Self.memory).registry)
+        var header = self.header(id, parent: nil, try context.fit(registry, of: id, source, tasks: 1).registry)
         header.positions = [.init(topic: partition.topic, partition: partition.partition, offset: position)]
         header.watermarks = [partition.topic: EventTimeRange.noWatermark]
         _ = try store(header, ChangeSet())

@@ -13,6 +13,9 @@ struct LiveSurroundings: Surroundings {
     func makeConsumer(_ context: JobContext) throws(ConfigurationError) -> any GroupConsumer {
         var configuration = ConsumerConfiguration(
             client: context.client, groupID: context.plan.name, groupInstanceID: context.memberName, sessionTimeout: Self.sessionTimeout)
+        let prefetch = context.settings.memory.prefetch(workers: context.settings.workers)
+        configuration.prefetchKiB = prefetch >> 10
+        configuration.fetchBytes = min(configuration.fetchBytes, prefetch / 8)
         if context.mode.replay?.recordsPerSecond != nil {
             // What is fetched ahead does not wait for the limiter.
             configuration.prefetchKiB = 2 << 10

@@ -106,13 +106,13 @@ final class Task {
         fates.reset(rowCount: batch.rowCount)
         do throws(StateError) {
             try pipeline.push(batch, watermark: watermark, now: now, fates: &fates, clock: &clock)
+            settle(run, messages)
+            clock.lap(.operators)
+            try pipeline.evict()
         } catch {
             throw RuntimeFailure(task: id, error)
         }
-        settle(run, messages)
-        pipeline.evict()
-        progress.wantsFlush = pipeline.wantsFlush
-        clock.lap(.operators)
+        clock.lap(.window)
 
         position = run.lastOffset + 1
         hasChanged = true
@@ -289,8 +289,11 @@ final class Task {
         }
     }
 
-    /// The memory budget is exceeded and nothing can be evicted before the home has been flushed.
-    var mustWait: Bool { pipeline.mustWait(hasOpenChanges: hasChanged) }
+    /// So much has changed that it should be committed soon.
+    var wantsCommit: Bool { pipeline.changeShare >= 0.75 }
+
+    /// The memory budget is exceeded, and only a freeze can change that.
+    var mustWait: Bool { pipeline.changeShare >= 1 || pipeline.mustWait(hasOpenChanges: hasChanged) }
 
     /// Ends the open epoch. What happened in it comes from `continueFreeze`.
     /// - Returns: false if nothing did.
@@ -340,10 +343,9 @@ final class Task {
         return content
     }
 
-    /// The home is complete up to `epoch`: what has not changed since may leave memory.
+    /// The home is complete up to `epoch`.
     func flushed(upTo epoch: Int) {
         pipeline.flushed(upTo: epoch)
-        progress.wantsFlush = pipeline.wantsFlush
     }
 }
 

@@ -6,7 +6,6 @@ final class TaskProgress: Sendable {
     private let watermarkValue: Atomic<Int64>
     private let lastRecordValue = Atomic<Int64>(0)
     private let caughtUpValue = Atomic<Bool>(false)
-    private let wantsFlushValue = Atomic<Bool>(false)
 
     init(position: Int64, watermark: Int64) {
         positionValue = Atomic(position)
@@ -35,11 +34,5 @@ final class TaskProgress: Sendable {
     var isCaughtUp: Bool {
         get { caughtUpValue.load(ordering: .relaxed) }
         set { caughtUpValue.store(newValue, ordering: .relaxed) }
-    }
-
-    /// Memory is short: the home should be brought up to date, so that something may be evicted.
-    var wantsFlush: Bool {
-        get { wantsFlushValue.load(ordering: .relaxed) }
-        set { wantsFlushValue.store(newValue, ordering: .relaxed) }
     }
 }

@@ -25,14 +25,15 @@ package final class WorkerTurns {
         self.worker = worker
     }
 
-    /// Nothing may be taken before something was committed or flushed, or ever again.
+    /// Nothing may be taken before a freeze, or ever again.
     package var mustWait: Bool {
-        let isFull = epochBytes >= Worker.epochBytesMax
-        if isFull, failure == nil, !hasAsked {
+        guard failure == nil else { return true }
+        let isFull = epochBytes >= Worker.epochBytesMax || tasks.values.contains { $0.mustWait }
+        if !hasAsked, isFull || tasks.values.contains(where: \.wantsCommit) {
             worker.onPressure()
             hasAsked = true
         }
-        return failure != nil || isFull || tasks.values.contains { $0.mustWait }
+        return isFull
     }
 
     /// `continueFreeze` has something to do: then nothing should be waited for.

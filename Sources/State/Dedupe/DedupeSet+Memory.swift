@@ -87,7 +87,7 @@ extension DedupeSet {
         if let spillFile {
             file = spillFile
         } else {
-            file = try SpillFile(directory: spillDirectory)
+            file = try SpillFile(directory: spillDirectory, name: "remembered-ids.spill")
             spillFile = file
         }
         var entries = entries

@@ -87,6 +87,9 @@ package final class DedupeSet {
     /// What it takes in memory, bytes.
     package var memory: Int { tableMemory + strays.capacity * 32 + spilledMemory + pending.memory + (frozen?.memory ?? 0) }
 
+    /// What the next freeze takes out, bytes.
+    package var changeBytes: Int { pending.memory }
+
     /// Ids on disk.
     package var spilledCount: Int { spilled.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count } } }
 

@@ -212,7 +212,7 @@ private enum SpareMemory {
 
     private static let blocks = Mutex<[Block]>([])
     private static let blockMin = 64 << 10
-    private static let bytesMax = 128 << 20
+    private static let bytesMax = 64 << 20
 
     /// The largest spare block, or a new one.
     static func take(_ capacity: Int) -> (UnsafeMutableRawPointer, Int) {

@@ -103,6 +103,9 @@ package final class Home: Sendable {
     /// Where sorted files are written before the database takes them in: on the same file system.
     var runDirectory: String { directory + ".runs" }
 
+    /// Where scratch files of the task's operators go.
+    package var spillDirectory: String { directory + ".spill" }
+
     /// The database, if there is one on disk, and its mark.
     func examine() throws(StateError) -> (database: RocksDatabase?, mark: HomeMark?) {
         try state.withLock { (state) throws(StateError) in

@@ -1,10 +1,11 @@
 /// Variable-sized pieces of a table's records: long keys, strings, small sets.
 ///
-/// Pieces up to 4 KiB come from size classes (four a power of two) cut out of 64 KiB chunks and are reused through a
+/// Pieces up to 4 KiB come from size classes (four a power of two) cut out of chunks of 64 KiB, later of 1 MiB, and are reused through a
 /// free list a class; larger ones are malloc's. A piece is freed with the length that it was allocated with.
 package struct ByteArena: ~Copyable {
     static let smallMax = 4096
     private static let chunkBytes = 64 * 1024
+    private static let laterChunkBytes = 1024 * 1024
 
     private var chunks = RawList<UnsafeMutableRawPointer>()
     /// First free piece of a class; a free piece begins with the address of the next.
@@ -57,8 +58,9 @@ package struct ByteArena: ~Copyable {
             return piece
         }
         if room < size {
-            cursor = .allocate(byteCount: Self.chunkBytes, alignment: 16)
-            room = Self.chunkBytes
+            // Large ones come from the system as they are, and not from between what others free.
+            room = chunks.count < 16 ? Self.chunkBytes : Self.laterChunkBytes
+            cursor = .allocate(byteCount: room, alignment: 16)
             chunks.append(cursor!)
         }
         let piece = cursor!

@@ -6,7 +6,7 @@ import CShims
 /// Elements stay in the order in which they came, so what is new since a freeze is a suffix. Up to 16 are searched one
 /// by one; beyond, an index of positions stands behind them. The piece that holds them belongs to the table's `ByteArena`.
 package struct DistinctSet {
-    /// 0: address of the piece, 8: count (UInt32), 12: how many of them a freeze has taken out (UInt32).
+    /// 0: address of the piece, 8: count (UInt32), 12: how many of them are persisted in chunks (UInt32).
     private let state: UnsafeMutableRawPointer
 
     package static let stateBytes = 16
@@ -27,7 +27,7 @@ package struct DistinctSet {
         nonmutating set { state.storeBytes(of: UInt32(newValue), toByteOffset: 8, as: UInt32.self) }
     }
 
-    /// Elements, from the first, that the persisted state has.
+    /// Elements, from the first, that the persisted state has in chunks.
     package var persisted: Int {
         get { Int(state.load(fromByteOffset: 12, as: UInt32.self)) }
         nonmutating set { state.storeBytes(of: UInt32(newValue), toByteOffset: 12, as: UInt32.self) }
@@ -136,6 +136,20 @@ package struct DistinctSet {
         var slot = Int(truncatingIfNeeded: hash.low) & mask
         while index[slot] != 0 { slot = (slot + 1) & mask }
         index[slot] = UInt32(position + 1)
+    }
+
+    /// Gives the set, which is empty, `count` elements that follow each other in memory and differ.
+    package func restore(_ elements: UnsafeRawPointer, count: Int, persisted: Int, _ pieces: inout ByteArena) {
+        guard count > 0 else { return }
+        var capacity = 4
+        while capacity < count { capacity *= 2 }
+        let fresh = pieces.allocate(Self.pieceBytes(capacity))
+        fresh.storeBytes(of: UInt32(capacity), as: UInt32.self)
+        (fresh + Self.headerBytes).copyMemory(from: elements, byteCount: count * MemoryLayout<Hash128>.stride)
+        piece = fresh
+        self.count = count
+        self.persisted = persisted
+        if capacity > Self.linearMax { buildIndex(fresh, capacity) }
     }
 
     /// Adds the elements of `other`, which stays as it is.

@@ -3,15 +3,12 @@ struct EpochStamps {
     private var first: Int?
     /// The newest stamp that the home is complete to.
     private(set) var flushed: UInt32 = 0
-    /// The newest stamp given out.
-    private(set) var newest: UInt32 = 0
 
     /// Epochs come in ascending order.
     mutating func stamp(_ epoch: Int) -> UInt32 {
         let base = first ?? epoch
         first = base
         precondition(epoch >= base && epoch - base < Int(UInt32.max) - 2, "epochs of a table ascend")
-        newest = max(newest, UInt32(epoch - base + 1))
         return UInt32(epoch - base + 1)
     }
 

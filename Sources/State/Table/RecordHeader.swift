@@ -15,8 +15,7 @@ package struct RecordHeader: BitwiseCopyable {
     @usableFromInline package var number: UInt32
     /// The next record of the same key, by ascending start; `none` at the end.
     @usableFromInline package var next: UInt32
-    /// Stamp of the freeze that last took this record out; 0 when the home knows this content.
-    @usableFromInline package var lastChanged: UInt32
+    @usableFromInline var unused: UInt32
     @usableFromInline package var keyLength: UInt32
     @usableFromInline package var flags: UInt32
     /// The key itself when it fits, else its address in the byte arena in `key1`.
@@ -44,6 +43,8 @@ package struct RecordHeader: BitwiseCopyable {
     @inlinable package static var isTouched: UInt32 { 8 }
     /// Its key has been taken out by a freeze, or came from the home: leaving needs a delete.
     @inlinable package static var isPersisted: UInt32 { 16 }
+    /// First of a chain so long that the table keeps a directory of it.
+    @inlinable static var hasDirectory: UInt32 { 64 }
 }
 
 /// A live record: its header, and behind that its payload.

@@ -12,8 +12,11 @@ struct RecordIndex: ~Copyable {
     /// What sub-tables without entries look at: one empty slot (mask 0) that is never written.
     private let empty: UnsafeMutablePointer<UInt64>
     private(set) var bytes: Int
+    private let fullness: UInt32
 
-    init() {
+    /// - Parameter fullness: tenths of a sub-table's slots that may be in use.
+    init(fullness: UInt32 = 7) {
+        self.fullness = fullness
         tables = .allocate(capacity: Self.subTables)
         empty = .allocate(capacity: 1)
         empty.initialize(to: 0)
@@ -29,7 +32,9 @@ struct RecordIndex: ~Copyable {
 
     mutating func insert(_ hash: UInt64, _ number: UInt32) {
         let index = Int(hash >> 56)
-        if tables[index].mask == 0 || tables[index].count &* 10 >= (tables[index].mask &+ 1) &* 7 { grow(index) }
+        let (count, mask) = (tables[index].count, tables[index].mask)
+        // A search ends at an empty slot: there is always one.
+        if mask == 0 || count &* 10 >= (mask &+ 1) &* fullness || count == mask { grow(index) }
         let table = tables[index]
         let tag = UInt32(truncatingIfNeeded: hash)
         var position = tag & table.mask

@@ -34,7 +34,6 @@ extension RecordTable {
         guard !deletions.isFreezing else { return }
         let mark = openMark ^ RecordHeader.changed
         let wanted = RecordHeader.isAlive | mark
-        let stamp = freezing.stamp
         let count = freezing.dirty.count
         var position = freezing.position
         while position < count, budget > 0 {
@@ -52,9 +51,10 @@ extension RecordTable {
             budget -= 1
             guard head.pointee.flags & wanted == wanted else { continue }
             budget -= put(head)
-            settle(head, stamp)
+            settle(head)
         }
         freezing.position = position
+        examinedInVain = 0
         if position == count { freezing.end() }
     }
 
@@ -68,15 +68,14 @@ extension RecordTable {
     private mutating func takeOut(_ head: Record) {
         guard let takeOut = freezing.takeOut else { preconditionFailure("only an epoch that is being frozen has the other mark") }
         takeOut(head)
-        settle(head, freezing.stamp)
+        settle(head)
     }
 
-    /// Notes that a chain has been taken out, or has come from outside, with `stamp`.
-    private func settle(_ head: Record, _ stamp: UInt32) {
+    /// Marks a chain as taken out, or as come from outside.
+    private func settle(_ head: Record) {
         var record = head
         while true {
             record.pointee.flags = (record.pointee.flags & ~RecordHeader.changed) | RecordHeader.isPersisted
-            record.pointee.lastChanged = stamp
             guard record.pointee.next != RecordHeader.none else { return }
             record = self.record(record.pointee.next)
         }
@@ -95,11 +94,8 @@ extension RecordTable {
         swap(&deletions, &self.deletions)
     }
 
-    /// Notes that `head` and its chain are what the state of `epoch` says, as read from its delta.
-    package mutating func noteLoaded(_ head: Record, epoch: Int) { settle(head, epochs.stamp(epoch)) }
-
-    /// Notes that `head` and its chain are what the home says.
-    package mutating func noteCold(_ head: Record) { settle(head, 0) }
+    /// Notes that `head` and its chain are what a delta, the home or a scratch file says.
+    package mutating func noteLoaded(_ head: Record) { settle(head) }
 
     /// Notes that a delta of `epoch` deletes `key`: the home may still have it.
     package mutating func noteLoadedDeletion(_ key: UnsafeRawBufferPointer, start: Int64, epoch: Int) {
@@ -109,7 +105,7 @@ extension RecordTable {
 
     /// To be called at the start, before anything is loaded: the home holds keys of this table.
     package mutating func noteHomeHoldsKeys() {
-        isAllHot = false
+        asksHome = true
         deletions.beginRetaining()
     }
 
@@ -117,7 +113,6 @@ extension RecordTable {
     package mutating func flushed(upTo epoch: Int) {
         epochs.noteFlushed(upTo: epoch)
         deletions.noteFlushed(epochs.flushed)
-        examinedInVain = 0
     }
 
     /// Whether the home may not be asked for `key` because what it says is out of date: the key is gone.
@@ -125,23 +120,11 @@ extension RecordTable {
         deletions.isRetained(key, start: lookup.isKeyedByStart ? start : 0)
     }
 
-    /// Frees about `wanted` bytes by forgetting chains that the home has and that were not used since the hand last
-    /// came by. Looks at no more than 64 Ki records a call, so that it does not hold a batch up.
-    ///
-    /// `release` is given each record that goes, to free what its payload points to.
-    /// - Returns: the bytes freed, and whether nothing can be freed before the home is complete to a later epoch.
-    package mutating func evict(
-        atLeast wanted: Int, release: (inout RecordTable, Record) -> Void
-    ) -> (freed: Int, needsFlush: Bool) {
-        if !deletions.isRetaining {
-            deletions.beginRetaining()
-            retainingSince = epochs.newest + 1
-        }
-        // Deletions before that were not retained: a miss might find them in the home until it knows them.
-        guard epochs.flushed >= retainingSince else { return (0, true) }
-        let before = bytes
-        var examined = 0
-        while before - bytes < wanted, examined < 1 << 16, examinedInVain <= 2 * Int(nextNumber), recordCount > 0 {
+    /// The first record of the next chain that may leave memory: the last freeze took it, and it was not used since the hand last came by.
+    /// Whoever gets it keeps its content elsewhere and calls `forget`.
+    /// - Parameter examined: counts the records that were looked at. Nil at `examineMax` too, so that a batch is not held up.
+    package mutating func nextEvictable(_ examined: inout Int) -> Record? {
+        while examined < Self.examineMax, !isUnevictable {
             let record = record(hand)
             hand = hand + 1 == nextNumber ? 0 : hand + 1
             examined += 1
@@ -151,22 +134,23 @@ extension RecordTable {
             if record.pointee.flags & RecordHeader.isTouched != 0 {
                 record.pointee.flags &= ~RecordHeader.isTouched
             } else if isClean(record) {
-                forget(record, release)
-                isAllHot = false
                 examinedInVain = 0
+                return record
             }
         }
-        return (before - bytes, examinedInVain > 2 * Int(nextNumber))
+        return nil
     }
+
+    /// Nothing may leave memory before the next freeze.
+    package var isUnevictable: Bool { recordCount == 0 || examinedInVain > 2 * Int(nextNumber) }
+
+    /// Records that an eviction looks at between two batches.
+    private static let examineMax = 1 << 16
 
     private func isClean(_ head: Record) -> Bool {
         var record = head
         while true {
-            if record.pointee.flags & RecordHeader.changed != 0 || record.pointee.lastChanged > epochs.flushed
-                || record.pointee.flags & RecordHeader.isPersisted == 0
-            {
-                return false
-            }
+            if record.pointee.flags & RecordHeader.changed != 0 || record.pointee.flags & RecordHeader.isPersisted == 0 { return false }
             guard record.pointee.next != RecordHeader.none else { return true }
             record = self.record(record.pointee.next)
         }
@@ -174,6 +158,7 @@ extension RecordTable {
 
     /// Drops a chain from memory without a deletion. `release` as in `evict`.
     package mutating func forget(_ head: Record, _ release: (inout RecordTable, Record) -> Void) {
+        dropDirectory(head)
         index.remove(head.pointee.hash, head.pointee.number)
         keyCount -= 1
         var record = head

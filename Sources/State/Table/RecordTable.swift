@@ -32,14 +32,15 @@ package struct RecordTable: ~Copyable {
     private static let chunksMax = 1 << 15
     private static let chunkBytesMax = 1 << 21
 
+    /// Of long chains, by the number of their first record.
+    var directories: [UInt32: [UInt32]] = [:]
     var deletions = Deletions()
     var epochs = EpochStamps()
-    // Eviction: where the hand stands, how far it came without success, and since when deletions are retained.
+    // Eviction: where the hand stands, and how far it came without success.
     var hand: UInt32 = 0
     var examinedInVain = 0
-    var retainingSince: UInt32 = 0
-    /// Every key of this table is here: nothing was evicted, and the home was empty at the start. No miss needs the home.
-    package internal(set) var isAllHot = true
+    /// The home was empty at the start: it knows nothing that is not known here, or where evicted chains are kept.
+    package internal(set) var asksHome = false
 
     package init(payloadBytes: Int, isKeyedByStart: Bool) {
         precondition(
@@ -66,6 +67,9 @@ package struct RecordTable: ~Copyable {
         recordCount * lookup.stride + pieces.bytes + index.bytes + dirty.bytes + freezing.dirty.bytes + deletions.bytes
     }
 
+    /// Keys that the next freeze takes out, about.
+    package var changedCount: Int { dirty.count }
+
     // MARK: Coming and going
 
     /// A record for `key`, which has none: payload zero, not yet marked as changed.
@@ -81,17 +85,7 @@ package struct RecordTable: ~Copyable {
     package mutating func insert(besides head: Record, start: Int64, end: Int64) -> Record {
         takeOutIfFrozen(head)
         let record = allocate(head.pointee.hash, head.key, start, end)
-        if start < head.pointee.start {
-            makeHead(record, insteadOf: head)
-            record.pointee.next = head.pointee.number
-        } else {
-            var before = head
-            while before.pointee.next != RecordHeader.none, self.record(before.pointee.next).pointee.start <= start {
-                before = self.record(before.pointee.next)
-            }
-            record.pointee.next = before.pointee.next
-            before.pointee.next = record.pointee.number
-        }
+        link(record, besides: head)
         return record
     }
 
@@ -100,6 +94,7 @@ package struct RecordTable: ~Copyable {
         if record.pointee.flags & RecordHeader.isHead != 0 {
             takeOutIfFrozen(record)
             if record.pointee.next == RecordHeader.none {
+                dropDirectory(record)
                 index.remove(record.pointee.hash, record.pointee.number)
                 keyCount -= 1
                 if record.pointee.flags & RecordHeader.isPersisted != 0 {
@@ -107,27 +102,18 @@ package struct RecordTable: ~Copyable {
                 }
             } else {
                 let next = self.record(record.pointee.next)
+                dropFirst(record)
                 makeHead(next, insteadOf: record)
                 markChanged(next)
             }
         } else {
             let head = head(of: record)
             takeOutIfFrozen(head)
-            var before = head
-            while before.pointee.next != record.pointee.number { before = self.record(before.pointee.next) }
-            before.pointee.next = record.pointee.next
+            unlink(record, after: head)
             markChanged(head)
         }
         record.pointee.next = RecordHeader.none
-        record.pointee.flags &= ~(RecordHeader.isHead | RecordHeader.changed)
-    }
-
-    private mutating func makeHead(_ new: Record, insteadOf old: Record) {
-        index.replace(old.pointee.hash, old.pointee.number, by: new.pointee.number)
-        let flags = old.pointee.flags
-        old.pointee.flags &= ~(RecordHeader.isHead | openMark)
-        new.pointee.flags |= RecordHeader.isHead | (flags & (RecordHeader.isPersisted | openMark))
-        if flags & openMark != 0 { dirty.append(new.pointee.number) }
+        record.pointee.flags &= ~(RecordHeader.isHead | RecordHeader.changed | RecordHeader.hasDirectory)
     }
 
     /// `number` must have been given out by this table; the record may be free.
@@ -180,7 +166,7 @@ package struct RecordTable: ~Copyable {
         recordCount += 1
         let record = record(number)
         record.pointee = RecordHeader(
-            hash: hash, start: start, end: end, timerEnd: .min, number: number, next: RecordHeader.none, lastChanged: 0,
+            hash: hash, start: start, end: end, timerEnd: .min, number: number, next: RecordHeader.none, unused: 0,
             keyLength: UInt32(key.count), flags: RecordHeader.isAlive, key0: 0, key1: 0, key2: 0)
         record.payload.initializeMemory(as: UInt8.self, repeating: 0, count: lookup.stride - MemoryLayout<RecordHeader>.size)
         if key.count <= RecordHeader.inlineKeyMax {

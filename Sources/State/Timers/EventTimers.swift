@@ -76,19 +76,58 @@ package struct EventTimers: ~Copyable {
 
     private mutating func append(_ entry: Entry, to bucket: UnsafeMutablePointer<Bucket>) {
         if bucket.pointee.count == bucket.pointee.capacity {
-            let larger = max(16, bucket.pointee.capacity * 2)
-            let fresh = UnsafeMutablePointer<Entry>.allocate(capacity: larger)
-            if let old = bucket.pointee.entries {
-                fresh.update(from: old, count: bucket.pointee.count)
-                old.deallocate()
-            }
-            capacity += larger - bucket.pointee.capacity
-            bucket.pointee.entries = fresh
-            bucket.pointee.capacity = larger
+            resize(bucket, to: max(16, bucket.pointee.capacity * 2))
         }
         bucket.pointee.entries![bucket.pointee.count] = entry
         bucket.pointee.count += 1
         bucket.pointee.earliest = min(bucket.pointee.earliest, entry.end)
+    }
+
+    /// Forgets the entries that `isVoid`.
+    package mutating func removeAll(where isVoid: (Entry) -> Bool) {
+        for index in 0..<Self.ringSize { removeAll(in: ring + index, where: isVoid) }
+        for lap in far.keys {
+            count -= far[lap]?.count ?? 0
+            far[lap] = far[lap]?.filter { !isVoid($0) }
+            count += far[lap]?.count ?? 0
+        }
+    }
+
+    private mutating func removeAll(in bucket: UnsafeMutablePointer<Bucket>, where isVoid: (Entry) -> Bool) {
+        guard let entries = bucket.pointee.entries else { return }
+        var kept = 0
+        var earliest = Int64.max
+        for position in 0..<bucket.pointee.count where !isVoid(entries[position]) {
+            entries[kept] = entries[position]
+            kept += 1
+            earliest = min(earliest, entries[position].end)
+        }
+        count -= bucket.pointee.count - kept
+        settle(bucket, kept, earliest)
+        if kept > 0, kept * 2 < bucket.pointee.capacity { resize(bucket, to: max(16, kept)) }
+    }
+
+    /// To at least what it holds.
+    private mutating func resize(_ bucket: UnsafeMutablePointer<Bucket>, to larger: Int) {
+        let fresh = UnsafeMutablePointer<Entry>.allocate(capacity: larger)
+        if let old = bucket.pointee.entries {
+            fresh.update(from: old, count: bucket.pointee.count)
+            old.deallocate()
+        }
+        capacity += larger - bucket.pointee.capacity
+        bucket.pointee.entries = fresh
+        bucket.pointee.capacity = larger
+    }
+
+    /// Keeps the first `kept` entries of a bucket.
+    private mutating func settle(_ bucket: UnsafeMutablePointer<Bucket>, _ kept: Int, _ earliest: Int64) {
+        bucket.pointee.count = kept
+        bucket.pointee.earliest = earliest
+        if kept == 0 {
+            bucket.pointee.entries?.deallocate()
+            capacity -= bucket.pointee.capacity
+            bucket.pointee = Bucket()
+        }
     }
 
     /// Moves every entry with end <= `watermark` to the end of `due`, in no particular order.
@@ -136,12 +175,6 @@ package struct EventTimers: ~Copyable {
                 earliest = min(earliest, entry.end)
             }
         }
-        bucket.pointee.count = kept
-        bucket.pointee.earliest = earliest
-        if kept == 0 {
-            entries.deallocate()
-            capacity -= bucket.pointee.capacity
-            bucket.pointee = Bucket()
-        }
+        settle(bucket, kept, earliest)
     }
 }

@@ -133,7 +133,7 @@ struct BackfillCommand {
         let ended = DispatchSemaphore(value: 0)
         let job = JobRunner(
             backfill.replayedPlan, settings, mode: backfill.mode(of: record, recordsPerSecond: recordsPerSecond),
-            homeCache: HomeCache(bytes: max(8 << 20, memory / 8)), metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
+            homeCache: HomeCache(bytes: MemoryShares.cache(of: memory)), metrics: daemon.metrics, log: daemon.log, onEnd: { ended.signal() })
         let http = openHTTP(job, log)
         daemon.stop([job], on: signals)
         job.start()

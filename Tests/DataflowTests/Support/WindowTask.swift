@@ -1,4 +1,5 @@
 import Dataflow
+import Foundation
 import State
 import Testing
 
@@ -14,7 +15,7 @@ struct WindowTask {
     init(_ definition: WindowDefinition, _ home: any TestHome) throws {
         self.definition = definition
         self.home = home
-        window = try #require(WindowOperator(definition, testNamespaces, home: home))
+        window = try #require(WindowOperator(definition, testNamespaces, home: home, spillDirectory: testSpillDirectory))
     }
 
     mutating func freeze(watermark: Int64) {
@@ -33,7 +34,7 @@ struct WindowTask {
 
     /// As after a crash: only home and deltas are left.
     mutating func recover() throws {
-        window = try #require(WindowOperator(definition, testNamespaces, home: home))
+        window = try #require(WindowOperator(definition, testNamespaces, home: home, spillDirectory: testSpillDirectory))
         if flushed > 0 { try window.noteHomeIsNotEmpty() }
         for epoch in flushed..<deltas.count {
             try deltas[epoch].changes.forEach { change throws(StateError) in try window.load(change, epoch: epoch + 1) }
@@ -41,6 +42,9 @@ struct WindowTask {
         try window.finishLoading()
     }
 }
+
+/// Nothing in it has a name for longer than a moment.
+let testSpillDirectory = NSTemporaryDirectory() + "millrace-window-tests"
 
 /// A typed throw does not pass `withUnsafeBytes`.
 func merge(_ block: [UInt8], into window: WindowOperator) throws {
