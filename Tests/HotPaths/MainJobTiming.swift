@@ -33,9 +33,11 @@ struct MainJobTiming {
             let worked = Self.processorTime()
             // What an epoch of a second does to them between batches.
             if number % 100 == 99 {
-                var changes = ChangeSet()
-                dedupe.remembered.freeze(epoch: number, watermark: watermark, into: &changes)
-                window.freeze(epoch: number, into: &changes)
+                let changes = EpochChanges()
+                dedupe.remembered.beginFreeze(epoch: number, watermark: watermark, into: changes)
+                window.beginFreeze(epoch: number, into: changes)
+                var budget = Int.max
+                precondition(dedupe.remembered.continueFreeze(budget: &budget) && window.continueFreeze(budget: &budget), "all of it is taken out")
             }
             guard number >= Self.warmUpBatches else { continue }
             decoding.append(decoded - began)
