@@ -166,14 +166,18 @@ package final class WindowOperator {
         return try core.evict(atLeast: bytes - hotMax)
     }
 
+    /// Of what may be in use, what an epoch may change once windows are moved out.
+    private static let changedMax = 0.375
+
     /// How much the open epoch has changed, where 1 is all that it may: the next freeze's bytes, and what cannot be moved out before it, of which
     /// there should be other things in memory.
     /// - Parameter changesMax: bytes.
     package func changeShare(hotMax: Int, changesMax: Int) -> Double {
         let share = Double(changeBytes) / Double(max(changesMax, 1))
-        guard core.canSpill, core.table.bytes > hotMax / 4 * 3 else { return share }
+        // While nothing had to be moved out, nothing is short of memory.
+        guard core.spilled.count > 0 || core.canSpill && core.table.bytes > hotMax else { return share }
         let records = Double(core.table.changedCount) / Double(max(core.table.recordCount, 1))
-        return max(share, 2 * records * Double(core.table.bytes) / Double(max(hotMax, 1)))
+        return max(share, records * Double(core.table.bytes) / Double(max(hotMax, 1)) / Self.changedMax)
     }
 
     // MARK: Recovery

@@ -240,7 +240,7 @@ final class Pipeline {
         }
     }
 
-    /// Keeps memory within its budget, between two batches. Ids have what windows have not taken, and a quarter at least: their tables
+    /// Keeps memory within its budget, between two batches. Ids have what windows have not taken, and an eighth at least: their tables
     /// give memory back when they are spilled, those of windows do not.
     func evict() throws(StateError) {
         needsFreeze = false
@@ -251,7 +251,7 @@ final class Pipeline {
             taken += window.allocatedMemory
         }
         guard dedupeCount > 0 else { return }
-        let budget = max(memoryMax / 4, memoryMax - taken) / dedupeCount
+        let budget = max(memoryMax / 8, memoryMax - taken) / dedupeCount
         for node in nodes {
             if case .dedupe(let dedupe) = node.operation { dedupe.remembered.memoryBudget = budget }
         }
