@@ -55,7 +55,7 @@ func aBudgetOfAnySizeChangesNoResult(round: Int) throws {
                 window.freeze(epoch: epoch, into: &changes)
             }
             // Twice: the first time all have just been used.
-            for _ in 0..<2 { _ = try window.evict(downTo: budget) }
+            for _ in 0..<2 { _ = try window.evict(hotMax: budget) }
             spilledMax = max(spilledMax, window.spilledKeyCount)
         }
         var closed = Batch(schema: window.output)
@@ -86,12 +86,12 @@ func aBudgetOfAnySizeChangesNoResult(round: Int) throws {
     try fold(many)
     let before = window.memory
     // Nothing leaves that no delta has.
-    #expect(try !window.evict(downTo: before * 2))
-    #expect(try window.evict(downTo: 0))
+    #expect(try !window.evict(hotMax: before * 2))
+    #expect(try window.evict(hotMax: 0))
     #expect(window.memory == before && window.spilledKeyCount == 0)
     var changes = ChangeSet()
     window.freeze(epoch: 1, into: &changes)
-    for _ in 0..<2 { _ = try window.evict(downTo: 0) }
+    for _ in 0..<2 { _ = try window.evict(hotMax: 0) }
     #expect(window.spilledKeyCount == 20_000 && window.keyCount == 20_000)
     #expect(window.memory < before / 2, "\(window.memory) of \(before)")
 

@@ -71,7 +71,7 @@ private func disturb(_ task: inout WindowTask, seed: UInt64, using random: inout
             if crashes, random.chance(15) { try task.recover() }
         }
         if evicts, random.chance(70) {
-            _ = try task.window.evict(downTo: random.chance(50) ? 0 : random.below(100_000))
+            _ = try task.window.evict(hotMax: random.chance(50) ? 0 : random.below(100_000))
             evicted = max(evicted, task.window.spilledKeyCount)
         }
     }

@@ -57,9 +57,9 @@ class Halves:
         self.generate(1, START)
         assert self.job.run() == 0, self.job.log_text()[-3_000:]
 
-    def new(self, name):
+    def new(self, name, memory=None):
         site = self.make(clicks(name, self.log.brokers), name=name, log=False, brokers=self.log.brokers)
-        site.config.write_text(site.config.read_text().replace("256MiB", self.memory))
+        site.config.write_text(site.config.read_text().replace("256MiB", memory or self.memory))
         return site
 
     def generate(self, seed, start, events=None):
@@ -74,7 +74,8 @@ class Halves:
 
     def finish_and_compare(self):
         assert self.job.run("--flush") == 0, self.job.log_text()[-3_000:]
-        calm = self.new("calm")
+        # With memory for everything.
+        calm = self.new("calm", "256MiB")
         assert calm.run("--flush") == 0, calm.log_text()[-3_000:]
         wanted = outcome(self.log, calm, "calm")
         assert len(wanted[0]) > self.users // 4 and len(wanted[1]) == sum(map(len, wanted[0].values()))
@@ -106,8 +107,8 @@ def damage_tables(directory):
 
 
 def test_local_state_is_only_a_cache_of_snapshot_and_deltas(site, tmp_path):
-    # So little memory that state is moved to the home, which takes snapshots.
-    halves = Halves(site, events=100_000, users=100_000, memory="16MiB")
+    # So little memory that state is moved to the disk, and so many events that there are snapshots.
+    halves = Halves(site, events=300_000, users=100_000, memory="16MiB")
     job = halves.job
     checkpoints = job.directory / "data/checkpoints"
     assert list(checkpoints.rglob("snapshot-*")), "no snapshot was taken: nothing is tested"

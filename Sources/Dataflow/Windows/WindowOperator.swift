@@ -57,7 +57,11 @@ package final class WindowOperator {
     /// Those of them that have been evicted from memory.
     package var spilledKeyCount: Int { core.spilled.count }
     /// Bytes of state in memory.
-    package var memory: Int { core.table.bytes + core.timers.bytes + core.spilled.bytes }
+    package var memory: Int { hotMemory + core.timers.bytes + core.spilled.bytes }
+    /// Those of windows that are in use.
+    package var hotMemory: Int { core.table.bytes }
+    /// Bytes that it has from the system: what windows leave is used again, but not given back.
+    package var allocatedMemory: Int { core.table.allocatedBytes + core.timers.bytes + core.spilled.bytes }
     /// What the next freeze takes out, bytes, about.
     private var changeBytes: Int { core.table.changedCount * changeBytesEach }
     private var changeBytesEach = 128
@@ -162,28 +166,27 @@ package final class WindowOperator {
         core.coldNext = nil
     }
 
-    /// Keeps memory at about `budget` by moving windows to the disk that the last freeze took; between batches only. What is in use has
-    /// three quarters of it at most: the rest is for finding what is not, and memory of windows is used again, but not given back. Looks at a bounded number
-    /// of windows a call: call again after the next batch.
-    /// - Returns: whether memory is over the budget and nothing more can be freed before the next freeze.
-    package func evict(downTo budget: Int) throws(StateError) -> Bool {
-        let limit = hotMax(budget)
+    /// Keeps what is in use at about `hotMax` bytes by moving windows to the disk that the last freeze took; between batches only. Finding them there needs
+    /// some memory besides. Looks at a bounded number of windows a call: call again after the next batch.
+    /// - Returns: whether there is more in memory, and nothing more can be freed before the next freeze.
+    package func evict(hotMax: Int) throws(StateError) -> Bool {
         let bytes = core.table.bytes
-        guard bytes > limit else { return false }
-        return try core.evict(atLeast: bytes - limit)
+        guard bytes > hotMax else { return false }
+        return try core.evict(atLeast: bytes - hotMax)
     }
 
-    private func hotMax(_ budget: Int) -> Int { min(budget / 4 * 3, budget - (memory - core.table.bytes)) }
+    /// Of what may be in use, what an epoch may change once windows are moved out.
+    private static let changedMax = 0.375
 
     /// How much the open epoch has changed, where 1 is all that it may: the next freeze's bytes, and what cannot be moved out before it, of which
     /// there should be other things in memory.
     /// - Parameter changesMax: bytes.
-    package func changeShare(budget: Int, changesMax: Int) -> Double {
+    package func changeShare(hotMax: Int, changesMax: Int) -> Double {
         let share = Double(changeBytes) / Double(max(changesMax, 1))
-        let limit = hotMax(budget)
-        guard core.canSpill, core.table.bytes > limit / 4 * 3 else { return share }
+        // While nothing had to be moved out, nothing is short of memory.
+        guard core.spilled.count > 0 || core.canSpill && core.table.bytes > hotMax else { return share }
         let records = Double(core.table.changedCount) / Double(max(core.table.recordCount, 1))
-        return max(share, 2 * records * Double(core.table.bytes) / Double(max(limit, 1)))
+        return max(share, records * Double(core.table.bytes) / Double(max(hotMax, 1)) / Self.changedMax)
     }
 
     // MARK: Recovery

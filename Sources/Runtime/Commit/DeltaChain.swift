@@ -7,21 +7,20 @@ package struct DeltaChain: Sendable {
         var bytes: Int
     }
 
-    /// After a flush at the latest, so that neither memory nor a recovery has to bear more.
-    static let bytesMax = 128 << 20
-
     let job: String
     let task: TaskID
     private let linksMax: Int
+    private let bytesMax: Int
     /// The newest committed delta.
     private(set) var tip: DeltaReference?
     private(set) var unflushed: [Link]
     var isFlushing = false
 
-    init(job: String, task: TaskID, tip: DeltaReference?, unflushed: [Link], linksMax: Int) {
+    init(job: String, task: TaskID, tip: DeltaReference?, unflushed: [Link], linksMax: Int, bytesMax: Int) {
         self.job = job
         self.task = task
         self.linksMax = linksMax
+        self.bytesMax = bytesMax
         self.tip = tip
         self.unflushed = unflushed
     }
@@ -57,7 +56,7 @@ package struct DeltaChain: Sendable {
     }
 
     var wantsFlush: Bool {
-        !isFlushing && (unflushed.count >= linksMax || unflushed.reduce(0) { $0 + $1.bytes } >= Self.bytesMax)
+        !isFlushing && (unflushed.count >= linksMax || unflushed.reduce(0) { $0 + $1.bytes } >= bytesMax)
     }
 
     /// The home is complete up to `reference`.

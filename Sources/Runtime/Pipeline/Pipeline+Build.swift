@@ -102,7 +102,7 @@ extension Pipeline {
             Pipeline(
                 nodes: nodes, source: sourceTargets, kafka: kafka, parquet: parquet, shuffles: shuffles,
                 merged: merging.flatMap { transforms[$0] }, blockFingerprint: below.map { plan.blockFingerprint(of: $0) },
-                memoryMax: memory.tables / tasks, memoryEach: share, changesEach: memory.changes / tasks, home: home, firstUnused: registry.firstUnused),
+                memoryMax: memory.tables / tasks, changesEach: memory.changes / tasks, home: home, firstUnused: registry.firstUnused),
             home
         )
     }

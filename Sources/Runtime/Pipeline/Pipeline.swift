@@ -74,9 +74,11 @@ final class Pipeline {
     /// Below a shuffle: what its blocks have to be like.
     let blockFingerprint: UInt64?
 
-    /// Bytes of memory for the state of all transforms, and those that each of them may take whatever the others do.
+    /// Bytes of memory for the state of all transforms.
     private let memoryMax: Int
-    private let memoryEach: Int
+    /// Of these, for the windows in use of each window transform; and how many transforms remember ids.
+    private let hotMax: Int
+    private let dedupeCount: Int
     /// Bytes of an epoch's changes of each of them.
     private let changesEach: Int
     private let home: Home
@@ -85,7 +87,7 @@ final class Pipeline {
 
     init(
         nodes: [Node], source: Targets, kafka: [KafkaOutput], parquet: [ParquetOutput], shuffles: [ShuffleOutput], merged: Node?,
-        blockFingerprint: UInt64?, memoryMax: Int, memoryEach: Int, changesEach: Int, home: Home, firstUnused: UInt16
+        blockFingerprint: UInt64?, memoryMax: Int, changesEach: Int, home: Home, firstUnused: UInt16
     ) {
         self.nodes = nodes
         self.source = source
@@ -95,7 +97,10 @@ final class Pipeline {
         self.merged = merged
         self.blockFingerprint = blockFingerprint
         self.memoryMax = memoryMax
-        self.memoryEach = memoryEach
+        let windowCount = nodes.count { if case .window = $0.operation { true } else { false } }
+        dedupeCount = nodes.count { if case .dedupe = $0.operation { true } else { false } }
+        // The rest is for ids, and for finding windows on the disk.
+        hotMax = memoryMax / 8 * (dedupeCount > 0 ? 5 : 6) / max(windowCount, 1)
         self.changesEach = changesEach
         self.home = home
         self.firstUnused = firstUnused
@@ -219,7 +224,7 @@ final class Pipeline {
     var changeShare: Double {
         nodes.reduce(0) { share, node in
             switch node.operation {
-            case .window(let window, _): max(share, window.changeShare(budget: memoryEach, changesMax: changesEach))
+            case .window(let window, _): max(share, window.changeShare(hotMax: hotMax, changesMax: changesEach))
             case .dedupe(let dedupe): max(share, Double(dedupe.remembered.changeBytes) / Double(max(changesEach, 1)))
             case .filter, .select, .partialWindow: share
             }
@@ -231,23 +236,24 @@ final class Pipeline {
     func mustWait(hasOpenChanges: Bool) -> Bool {
         guard needsFreeze, hasOpenChanges else { return false }
         return nodes.contains { node in
-            if case .window(let window, _) = node.operation { window.memory > memoryEach + memoryEach / 5 } else { false }
+            if case .window(let window, _) = node.operation { window.hotMemory > hotMax + hotMax / 5 } else { false }
         }
     }
 
-    /// Keeps memory within its budget, between two batches. Ids may have what the windows leave: their tables give memory back when they
-    /// are spilled, those of windows do not.
+    /// Keeps memory within its budget, between two batches. Ids have what windows have not taken, and an eighth at least: their tables
+    /// give memory back when they are spilled, those of windows do not.
     func evict() throws(StateError) {
         needsFreeze = false
-        let used = nodes.reduce(0) { $0 + $1.memory }
+        var taken = 0
         for node in nodes {
-            switch node.operation {
-            case .window(let window, _):
-                if try window.evict(downTo: memoryEach) { needsFreeze = true }
-            case .dedupe(let dedupe):
-                dedupe.remembered.memoryBudget = max(memoryEach, memoryMax - (used - dedupe.remembered.memory))
-            case .filter, .select, .partialWindow: break
-            }
+            guard case .window(let window, _) = node.operation else { continue }
+            if try window.evict(hotMax: hotMax) { needsFreeze = true }
+            taken += window.allocatedMemory
+        }
+        guard dedupeCount > 0 else { return }
+        let budget = max(memoryMax / 8, memoryMax - taken) / dedupeCount
+        for node in nodes {
+            if case .dedupe(let dedupe) = node.operation { dedupe.remembered.memoryBudget = budget }
         }
     }
 
@@ -264,7 +270,7 @@ final class Pipeline {
         }
         var rolled: [RolledRows] = []
         for index in parquet.indices {
-            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryEach, now: now, into: &changes.changes)
+            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryMax / 2, now: now, into: &changes.changes)
         }
         return rolled
     }

@@ -123,7 +123,7 @@ struct TaskRecovery: Sendable {
             id: id, plan: plan, source: source, pipeline: pipeline, registry: filled, position: position,
             watermark: EventTimeRange.noWatermark, metrics: context.taskMetrics(partition), clock: clock)
         return RecoveredTask(
-            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: [], linksMax: settings.deltasMax),
+            task: task, home: home, chain: DeltaChain(job: plan.name, task: id, tip: nil, unflushed: [], linksMax: settings.deltasMax, bytesMax: settings.memory.deltas),
             hasLeftovers: hasLeftovers)
     }
 
@@ -173,7 +173,7 @@ struct TaskRecovery: Sendable {
             clock: clock, deletions: registry.deletions)
         return RecoveredTask(
             task: task, home: home,
-            chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax),
+            chain: DeltaChain(job: plan.name, task: id, tip: tip, unflushed: links, linksMax: settings.deltasMax, bytesMax: settings.memory.deltas),
             hasLeftovers: hasLeftovers, totals: ReplayTotals(extras: header.extras))
     }
 

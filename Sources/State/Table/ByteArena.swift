@@ -17,6 +17,9 @@ package struct ByteArena: ~Copyable {
     /// Bytes of the pieces in use, rounded up to their classes.
     package private(set) var bytes = 0
 
+    /// Bytes that the pieces have been cut out of, and of those that are pieces of their own; never less than before but for these.
+    package private(set) var allocatedBytes = 0
+
     package init() {
         freeLists = .allocate(capacity: 64)
         freeLists.initialize(repeating: nil, count: 64)
@@ -47,6 +50,7 @@ package struct ByteArena: ~Copyable {
     package mutating func allocate(_ length: Int) -> UnsafeMutableRawPointer {
         guard length <= Self.smallMax else {
             bytes += length
+            allocatedBytes += length
             let piece = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 16)
             large.insert(piece)
             return piece
@@ -62,6 +66,7 @@ package struct ByteArena: ~Copyable {
             room = chunks.count < 16 ? Self.chunkBytes : Self.laterChunkBytes
             cursor = .allocate(byteCount: room, alignment: 16)
             chunks.append(cursor!)
+            allocatedBytes += room
         }
         let piece = cursor!
         cursor = piece + size
@@ -73,6 +78,7 @@ package struct ByteArena: ~Copyable {
     package mutating func free(_ piece: UnsafeMutableRawPointer, _ length: Int) {
         guard length <= Self.smallMax else {
             bytes -= length
+            allocatedBytes -= length
             large.remove(piece)
             piece.deallocate()
             return

@@ -67,6 +67,11 @@ package struct RecordTable: ~Copyable {
         recordCount * lookup.stride + pieces.bytes + index.bytes + dirty.bytes + freezing.dirty.bytes + deletions.bytes
     }
 
+    /// Bytes taken from the system, which keeps what records and pieces have given back.
+    package var allocatedBytes: Int {
+        chunkCount * Self.chunkBytesMax + pieces.allocatedBytes + index.bytes + dirty.bytes + deletions.bytes + freeNumbers.bytes
+    }
+
     /// Keys that the next freeze takes out, about.
     package var changedCount: Int { dirty.count }
 

@@ -198,7 +198,7 @@ private func disturb(_ task: inout WindowTask, using random: inout SplitMix64) t
         if random.chance(60) { try task.flush(upTo: task.flushed + random.below(task.deltas.count - task.flushed + 1)) }
         if random.chance(20) { try task.recover() }
     }
-    if random.chance(70) { _ = try task.window.evict(downTo: 0) }
+    if random.chance(70) { _ = try task.window.evict(hotMax: 0) }
 }
 
 private func ends(_ rows: [[Value]]) -> [Int64] {
