@@ -1,6 +1,5 @@
 import Foundation
 import State
-import Synchronization
 
 /// The job's background thread: brings the homes of tasks up to date from their committed deltas and takes snapshots, while
 /// the workers go on.
@@ -28,7 +27,6 @@ package final class Maintenance: Sendable {
     private let requests = Mailbox<Request>()
     private let outcomes = Mailbox<Outcome>()
     private let thread: ThreadBox
-    private let isStopping = Atomic(false)
 
     init(_ context: JobContext) {
         self.context = context
@@ -69,9 +67,8 @@ package final class Maintenance: Sendable {
         _ = serve(requests.drain())
     }
 
-    /// Gives up what was asked for, also the flush under way where that can be: the next start does it again.
+    /// Waits for the flush under way, if any.
     func stop() {
-        isStopping.store(true, ordering: .relaxed)
         requests.send(.stop)
         thread.join()
     }
@@ -98,12 +95,10 @@ package final class Maintenance: Sendable {
         let job = context.plan.name
         let storage = context.settings.storage
         try flush.home.apply(flush.deltas) { reference throws(StateError) in
-            try goOn(flush)
-            return try DeltaFile.load(reference, job: job, task: flush.task, from: storage)
+            try DeltaFile.load(reference, job: job, task: flush.task, from: storage)
         }
         guard let newest = flush.deltas.last else { preconditionFailure("a flush has at least one delta") }
 
-        try goOn(flush)
         // The snapshot lets the deltas go: local state is a cache and must be restorable without them.
         let local = context.localDirectory(flush.task) + ".snapshot"
         try? FileManager.default.removeItem(atPath: local)
@@ -112,11 +107,6 @@ package final class Maintenance: Sendable {
         let name = DeltaChain.snapshotName(newest, job: job, task: flush.task)
         try storage.putDirectory(local, as: name)
         try dropOlder(than: newest, keeping: name, flush.task)
-    }
-
-    private func goOn(_ flush: Flush) throws(StateError) {
-        guard isStopping.load(ordering: .relaxed) else { return }
-        throw StateError(.inputOutput, flush.home.directory, "the job stops", remedy: "it is brought up to date after the next start")
     }
 
     /// Deletes what a recovery no longer needs: deltas before the snapshot, and older snapshots. The delta that the snapshot is
