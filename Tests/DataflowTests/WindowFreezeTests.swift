@@ -79,7 +79,7 @@ func whatIsTakenOutInPiecesIsWhatTheEpochEndedWith(round: Int) throws {
         if random.chance(40) {
             try inPieces.flush(upTo: inPieces.flushed + random.below(inPieces.deltas.count - inPieces.flushed + 1))
         }
-        if evicts, random.chance(70) { _ = try inPieces.window.evict(downTo: random.chance(50) ? 0 : 20_000) }
+        if evicts, random.chance(70) { _ = try inPieces.window.evict(hotMax: random.chance(50) ? 0 : 20_000) }
     }
     while open != nil { try finish(1_000) }
     #expect(batchesMeanwhile > 0)

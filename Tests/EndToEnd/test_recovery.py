@@ -107,8 +107,8 @@ def damage_tables(directory):
 
 
 def test_local_state_is_only_a_cache_of_snapshot_and_deltas(site, tmp_path):
-    # So little memory that state is moved to the disk, and so many events that there are snapshots.
-    halves = Halves(site, events=300_000, users=100_000, memory="16MiB")
+    # So little memory that state is moved to the disk and there are snapshots.
+    halves = Halves(site, events=100_000, users=100_000, memory="16MiB")
     job = halves.job
     checkpoints = job.directory / "data/checkpoints"
     assert list(checkpoints.rglob("snapshot-*")), "no snapshot was taken: nothing is tested"

@@ -507,7 +507,7 @@ def test_a_savepoint_stands_by_itself_when_state_is_in_snapshots(site):
     stage = Stage(site)
     s = stage.site("shop")
     s.config.write_text(s.config.read_text().replace("256MiB", "16MiB"))
-    big = [{"id": f"x{number}", "user": f"u{number}", "ts": START + number // 500, "kind": "view"} for number in range(500_000)]
+    big = [{"id": f"x{number}", "user": f"u{number}", "ts": START + number // 200, "kind": "view"} for number in range(200_000)]
     stage.clicks.time = START + 1_000
     stage.clicks.made += big
     stage.log.produce("clicks", Clicks.records(big))
@@ -516,7 +516,7 @@ def test_a_savepoint_stands_by_itself_when_state_is_in_snapshots(site):
     taken = savepoint(s)
     tasks, states = state(s)
     assert all(row["snapshot_bytes"] > 0 for row in tasks.values())
-    assert sum(states[(task, "sessions")]["entries"] for task in tasks) == 500_000
+    assert sum(states[(task, "sessions")]["entries"] for task in tasks) == 200_000
     # The job goes on and tidies up; its own state is then gone altogether.
     stage.produce()
     run(s)

@@ -69,7 +69,7 @@ package final class Maintenance: Sendable {
         _ = serve(requests.drain())
     }
 
-    /// Gives up what was asked for, also the flush under way where that can be: the next start does it again. Does not wait for what a flush tidies up.
+    /// Waits for the flush under way, if any, but not for what it tidies up: the next one does that too.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
         requests.send(.stop)
@@ -98,12 +98,10 @@ package final class Maintenance: Sendable {
         let job = context.plan.name
         let storage = context.settings.storage
         try flush.home.apply(flush.deltas) { reference throws(StateError) in
-            try goOn(flush)
-            return try DeltaFile.load(reference, job: job, task: flush.task, from: storage)
+            try DeltaFile.load(reference, job: job, task: flush.task, from: storage)
         }
         guard let newest = flush.deltas.last else { preconditionFailure("a flush has at least one delta") }
 
-        try goOn(flush)
         // The snapshot lets the deltas go: local state is a cache and must be restorable without them.
         let local = context.localDirectory(flush.task) + ".snapshot"
         try? FileManager.default.removeItem(atPath: local)
@@ -119,11 +117,6 @@ package final class Maintenance: Sendable {
                 "what a snapshot makes unnecessary could not be deleted; will be tried again after the next",
                 ["task": .string(flush.task.name), "error": .string("\(error)")])
         }
-    }
-
-    private func goOn(_ flush: Flush) throws(StateError) {
-        guard isStopping.load(ordering: .relaxed) else { return }
-        throw StateError(.inputOutput, flush.home.directory, "the job stops", remedy: "it is brought up to date after the next start")
     }
 
     /// Deletes what a recovery no longer needs: deltas before the snapshot, and older snapshots. The delta that the snapshot is

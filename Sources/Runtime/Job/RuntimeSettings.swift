@@ -61,8 +61,9 @@ package struct MemoryShares: Sendable {
     /// Of the changes of one epoch of all tasks, those of windows and of ids each: with three quarters of it a commit is asked for, with all of it input waits for the commit. They are
     /// there twice: as they were made, and as a delta.
     var changes: Int { all / 4 }
-    /// Bytes of a task's deltas with which RocksDB is brought up to date: what a recovery has to take up, at most.
-    var deltas: Int { min(max(all / 4, 1 << 20), 128 << 20) }
+    /// Bytes of a task's deltas with which RocksDB is brought up to date, so that a recovery has no more than those to take up. Of a small memory most is
+    /// needed for other things.
+    var deltas: Int { min(max((all - (12 << 20)) / 4, 1 << 20), 128 << 20) }
     /// Of the changes that are sorted at a time on their way to RocksDB.
     var run: Int { min(max(all / 64, 4 << 20), 64 << 20) }
     /// Of the records that are fetched ahead for each of `workers`; as much again is needed for looking after them.

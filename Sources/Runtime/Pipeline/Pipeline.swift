@@ -241,14 +241,14 @@ final class Pipeline {
     }
 
     /// Keeps memory within its budget, between two batches. Ids have what windows have not taken, and an eighth at least: their tables
-    /// give memory back when they are spilled, those of windows do not.
+    /// give memory back when they are spilled; those of windows do not, which counts when they have been full.
     func evict() throws(StateError) {
         needsFreeze = false
         var taken = 0
         for node in nodes {
             guard case .window(let window, _) = node.operation else { continue }
             if try window.evict(hotMax: hotMax) { needsFreeze = true }
-            taken += window.allocatedMemory
+            taken += window.spilledKeyCount > 0 ? window.allocatedMemory : window.memory
         }
         guard dedupeCount > 0 else { return }
         let budget = max(memoryMax / 8, memoryMax - taken) / dedupeCount

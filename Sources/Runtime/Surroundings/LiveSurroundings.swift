@@ -15,7 +15,7 @@ struct LiveSurroundings: Surroundings {
             client: context.client, groupID: context.plan.name, groupInstanceID: context.memberName, sessionTimeout: Self.sessionTimeout)
         let prefetch = context.settings.memory.prefetch(workers: context.settings.workers)
         configuration.prefetchKiB = prefetch >> 10
-        configuration.fetchBytes = min(configuration.fetchBytes, prefetch / 8)
+        configuration.fetchBytes = min(configuration.fetchBytes, prefetch / 4)
         if context.mode.replay?.recordsPerSecond != nil {
             // What is fetched ahead does not wait for the limiter.
             configuration.prefetchKiB = 2 << 10
