@@ -57,7 +57,7 @@ package struct MemoryShares: Sendable {
     package init(all: Int) { self.all = all }
 
     /// Of the tables and remembered ids of all tasks.
-    package var tables: Int { all / 16 * 9 }
+    package var tables: Int { all / 32 * 17 }
     /// Of the changes of one epoch of all tasks, those of windows and of ids each: with three quarters of it a commit is asked for, with all of it input waits for the commit. They are
     /// there twice: as they were made, and as a delta.
     var changes: Int { all / 4 }
@@ -67,7 +67,7 @@ package struct MemoryShares: Sendable {
     /// Of the changes that are sorted at a time on their way to RocksDB.
     var run: Int { min(max(all / 64, 4 << 20), 64 << 20) }
     /// Of the records that are fetched ahead for each of `workers`; as much again is needed for looking after them.
-    func prefetch(workers: Int) -> Int { min(max(all / 64 / max(workers, 1), 2 << 20), 64 << 20) }
+    func prefetch(workers: Int) -> Int { min(max(all / 32 / max(workers, 1), 2 << 20), 64 << 20) }
     /// Of RocksDB's block cache.
     package static func cache(of memory: Int) -> Int { max(8 << 20, memory / 16) }
 }
