@@ -354,8 +354,8 @@ def test_beside_a_daemon_its_log_is_used_and_its_job_goes_on(site):
     await_that(lambda: s.metric("millrace_records_consumed_total") >= 3_000, 60, "consuming")
     assert s.commit("sessions") > 0
     end = records[2_999][2]["timestamp"] + 1
-    process = start(s, "r", BEGIN, end, "--rate", 1_500)
-    await_that(lambda: list(s.directory.rglob("*.backfill/.r")), 60, "the run's first file")
+    process = start(s, "r", BEGIN, end, "--rate", 500)
+    await_that(lambda: '"task recovered","job":"sessions.backfill.r"' in s.log_text(), 60, "the run's beginning")
     s.produce("clicks", records[3_000:])
     await_that(lambda: s.metric("millrace_records_consumed_total") >= 4_000, 60, "the live job's going on")
     assert process.poll() is None, "the run was over before the live job had to go on beside it"
