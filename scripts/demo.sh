@@ -52,8 +52,8 @@ stop() {
     trap - EXIT
     trap '' INT TERM
     if [[ -n "$generator" ]]; then
-        kill "$generator" 2>/dev/null || true
-        wait "$generator" 2>/dev/null || true
+        # Again and again: a shell that has not become the generator yet forgets a signal.
+        while kill "$generator" 2>/dev/null; do sleep 0.1; done
     fi
     if [[ -n "$daemon" ]]; then
         printf '\nStopping after a last commit.\n'
