@@ -19,7 +19,7 @@ def arguments_of(directory, run):
     config = pathlib.Path(directory) / "backfill.yaml"
     config.write_text(
         f"http: {{listen: 127.0.0.1:{free_port()}}}\n"
-        "state: {directory: ./data/state, memory: 512MiB}\ncheckpoint: {interval: 1s, storage: ./data/checkpoints}\n")
+        "state: {directory: ./data/state, memory: 1GiB}\ncheckpoint: {interval: 1s, storage: ./data/checkpoints}\n")
     return [BINARY, "backfill", "--config", config, "--from", "0", "--to", str(int(time.time() * 1000)), "--run-id", run, directory / "job.yaml"]
 
 
