@@ -279,6 +279,8 @@ def test_a_savepoint_of_all_instances_is_taken_while_one_is_killed(site):
     process, second = s.start_job(), other.start_job()
     stage.produce()
     await_that(lambda: all(len((x.status("shop") or {"tasks": []})["tasks"]) == 2 for x in (s, other)), 60, "two tasks each")
+    # What was never committed is in no savepoint.
+    await_that(lambda: all(offset >= 0 for offset, _ in stage.log.committed("shop", "clicks").values()), 60, "a commit of every task")
     other.kill(second)
     stage.produce()
     taken = savepoint(s)
