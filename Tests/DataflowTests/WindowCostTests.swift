@@ -1,6 +1,7 @@
 import Batch
 import Dataflow
 import Foundation
+import Seeded
 import Testing
 
 /// CPU nanoseconds of the calling thread.

@@ -1,5 +1,6 @@
 import Batch
 import Dataflow
+import Seeded
 import State
 import Testing
 

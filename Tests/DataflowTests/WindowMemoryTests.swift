@@ -1,6 +1,7 @@
 import Batch
 import Dataflow
 import Foundation
+import Seeded
 import State
 import Testing
 

@@ -1,6 +1,7 @@
 import Batch
 import Dataflow
 import Expression
+import Seeded
 import Testing
 
 let testNamespaces = WindowOperator.Namespaces(windows: 16, sets: 17)

@@ -100,6 +100,7 @@ class Instance:
 
     def __init__(self, name, site):
         self.name, self.site = name, site
+        self.said = 0
         self.process = None
         self.starts_at = 0.0
         self.is_wanted = True
@@ -108,6 +109,7 @@ class Instance:
     def watch(self, now):
         if self.process is None:
             if self.is_wanted and now >= self.starts_at:
+                self.said = len(self.site.log_text())
                 self.process = self.site.start_job()
                 self.is_killed = False
             return
@@ -115,9 +117,10 @@ class Instance:
         if code is None:
             return
         # Told to stop while the log is away, or fenced just then, it cannot commit a last time and says so.
-        is_uncommitted = code == 1 and not self.is_wanted and "stopped without a last commit" in self.site.log_text()
+        said = self.site.log_text()[self.said:]
+        is_uncommitted = code == 1 and not self.is_wanted and "stopped without a last commit" in said
         assert self.is_killed and code == -signal.SIGKILL or not self.is_wanted and code == 0 or is_uncommitted, (
-            f"{self.name} ended by itself with {code}: {self.site.log_text()[-3_000:]}")
+            f"{self.name} ended by itself with {code}: {said[-3_000:]}")
         self.process = None
 
     def kill(self, until):

@@ -170,6 +170,11 @@ def errors(site, since=0):
     return [json.loads(line)["error"] for line in site.log_text().splitlines()[since:] if '"error"' in line]
 
 
+def beyond(before, after):
+    """What has come for each user since."""
+    return {user: rows[len(before.get(user, [])):] for user, rows in after.items() if len(rows) > len(before.get(user, []))}
+
+
 def is_end_of(part, whole):
     """By user, `part` is what `whole` ends with."""
     return all(whole.get(user, [])[-len(rows):] == rows for user, rows in part.items())
@@ -406,8 +411,7 @@ def test_state_that_does_not_fit_is_refused_and_dropped_only_where_that_is_allow
     assert s.log_text().count("is dropped, as --drop-state allows") == PARTITIONS
     # The ids are still known, so that nothing of the first part counts again; the sessions that were open are gone.
     wanted = sessions(second + third, known={e["id"] for e in first}, gap=10_000)
-    out = put_out(stage.log, "shop")
-    assert {user: rows[len(before.get(user, [])):] for user, rows in out.items() if rows[len(before.get(user, [])):]} == wanted
+    assert beyond(before, put_out(stage.log, "shop")) == wanted
 
 
 def test_state_is_dropped_durably_before_a_record_comes(site):
@@ -423,8 +427,7 @@ def test_state_is_dropped_durably_before_a_record_comes(site):
     second = stage.produce()
     run(s, "--flush")
     wanted = sessions(second, known={e["id"] for e in first}, gap=10_000)
-    out = put_out(stage.log, "shop")
-    assert {user: rows[len(before.get(user, [])):] for user, rows in out.items() if rows[len(before.get(user, [])):]} == wanted
+    assert beyond(before, put_out(stage.log, "shop")) == wanted
 
 
 def test_a_savepoint_with_a_change_of_state_drops_it_at_the_start(site):

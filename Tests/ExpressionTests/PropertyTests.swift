@@ -1,5 +1,6 @@
 import Batch
 import Expression
+import Seeded
 import Testing
 
 private enum Kind: CaseIterable {

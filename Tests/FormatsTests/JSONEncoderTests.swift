@@ -1,5 +1,6 @@
 import Batch
 import Formats
+import Seeded
 import Testing
 
 private func encode(_ batch: Batch, columns: [Int]? = nil) -> [String] {

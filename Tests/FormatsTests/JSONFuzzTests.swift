@@ -1,6 +1,7 @@
 import Batch
 import Formats
 import Glibc
+import Seeded
 import Testing
 
 private let fields = [

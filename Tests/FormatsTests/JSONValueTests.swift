@@ -1,5 +1,6 @@
 import Batch
 import Formats
+import Seeded
 import Testing
 
 @Test(arguments: [

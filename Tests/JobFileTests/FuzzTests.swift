@@ -1,20 +1,6 @@
 import JobFile
+import Seeded
 import Testing
-
-/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators".
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-}
 
 /// One random change of a text: bytes changed, cut, doubled, or pieces swapped.
 private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {

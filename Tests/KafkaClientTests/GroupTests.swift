@@ -1,6 +1,7 @@
 import CRdKafka
 import Foundation
 import KafkaClient
+import Seeded
 import Testing
 
 @Suite struct GroupTests {
@@ -173,7 +174,7 @@ import Testing
         cluster.createTopic("t", partitions: 2)
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed: seed)
         // The mock cluster answers a join after about 3 to 5 seconds.
         let moments = (0..<16).map { _ in Int.random(in: 0...6000, using: &random) }
         let threads = moments.enumerated().map { index, milliseconds in

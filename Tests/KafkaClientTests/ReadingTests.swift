@@ -1,4 +1,5 @@
 import KafkaClient
+import Seeded
 import Synchronization
 import Testing
 
@@ -298,7 +299,7 @@ import Testing
         try consumer.begin(partition, at: .earliest, on: queue)
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed: seed)
         var offsets: [Int64] = []
         let deadline = ContinuousClock.now + patience
         while offsets.count < 5000, ContinuousClock.now < deadline {

@@ -95,19 +95,6 @@ extension Producer {
     }
 }
 
-/// Sebastiano Vigna's SplitMix64: the tests' random numbers, from a seed that is printed.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 /// Runs `body` on a thread of its own; the closure that comes back waits for its result.
 func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> () -> Result {
     let box = Box<Result>()

@@ -1,18 +1,8 @@
 import Batch
 import Foundation
 import Parquet
+import Seeded
 import Testing
-
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-}
 
 /// The interpreter with pyarrow and DuckDB: readers that nobody here wrote.
 private let python: String? = {
@@ -28,7 +18,7 @@ private let types: [ValueType] = [
 /// A value of `type` as the reading script prints it, appended to `column`.
 private func append(_ type: ValueType, distinct: Int, to column: inout Column, _ random: inout SplitMix64) -> String {
     let pick = Int64.random(in: 0..<Int64(distinct), using: &random)
-    var wide = SplitMix64(state: UInt64(pick))
+    var wide = SplitMix64(seed: UInt64(pick))
     switch type {
     case .bool:
         column.append(bool: pick % 2 == 0)
@@ -61,7 +51,7 @@ func otherReadersSeeWhatWasWritten(seed: Int) throws {
         print("skipped: no Python with pyarrow and duckdb (scripts/bootstrap.sh --tests installs one)")
         return
     }
-    var random = SplitMix64(state: UInt64(seed))
+    var random = SplitMix64(seed: UInt64(seed))
     let rows = [0, 1, 7, 100, 3_000, 45_000][seed % 6]
     let fields = types.flatMap { [Field("\($0)", $0), Field("\($0)?", $0, isNullable: true)] }
     var columns = fields.map { Column($0.type) }

@@ -70,6 +70,7 @@ extension JobSession {
     /// What the group takes away while it is being restored is never begun.
     func withdrawRecoveries(of partitions: [TopicPartition]) throws(RuntimeFailure) {
         for recovered in try background.withdraw(partitions, isGraceOver: { context.requests.isGraceOver }) { recovered.home.close() }
+        for partition in partitions { places[partition] = nil }
     }
 
     /// Begins with what has been restored meanwhile.

@@ -1,3 +1,4 @@
+import Batch
 import CShims
 
 /// Chains of a `RecordTable` that have been moved to a scratch file, as the bytes that the table's user made of them.
@@ -6,8 +7,8 @@ import CShims
 /// that was spilled. The file consists of segments of 256 KiB that are filled one after the other. Taking a chain leaves a hole; when less than half of the
 /// segments is in use, the emptiest are copied to the end and used again.
 ///
-/// An entry begins at a multiple of 32 bytes: hash 8, length of the key 4, of the value 4, end 8, key, value. Its number is
-/// where it begins, in these units: a file has up to 128 GiB.
+/// An entry begins at a multiple of 32 bytes: hash 8, length of the key 4, of the value 4, end 8, checksum of the rest 4, key, value. Its number is
+/// where it begins, in these units: a file has up to 128 GiB. Bytes that the file gives back otherwise are an error.
 package struct SpilledChains: ~Copyable {
     /// A chain that `find` or `due` found.
     package struct Found {
@@ -34,7 +35,8 @@ package struct SpilledChains: ~Copyable {
     }
 
     private static let unit = 32
-    private static let headBytes = 24
+    private static let checksumOffset = 24
+    private static let headBytes = 28
     private static let segmentBytes = 256 << 10
     private static let segmentsMax = (1 << 19) - 1
     /// Fewer segments are not worth the copying.
@@ -154,12 +156,30 @@ package struct SpilledChains: ~Copyable {
         let wanted = min(Self.guess, max(segments[offset / Self.segmentBytes].used - within, Self.headBytes))
         try file.read(UnsafeMutableRawBufferPointer(start: readBuffer.base, count: wanted), at: offset)
         let bytes = Self.entryBytes(UnsafeRawPointer(readBuffer.base))
+        guard bytes <= segments[offset / Self.segmentBytes].used - within else { throw damaged() }
         if bytes > wanted {
             readBuffer.count = wanted
             readBuffer.reserve(bytes)
             try file.read(UnsafeMutableRawBufferPointer(start: readBuffer.base + wanted, count: bytes - wanted), at: offset + wanted)
         }
-        return Self.found(number, UnsafeRawBufferPointer(start: readBuffer.base, count: bytes))
+        let entry = UnsafeRawBufferPointer(start: readBuffer.base, count: bytes)
+        guard Self.isWhole(entry) else { throw damaged() }
+        return Self.found(number, entry)
+    }
+
+    private static func checksum(_ entry: UnsafeRawBufferPointer) -> UInt32 {
+        let head = hash64(UnsafeRawBufferPointer(rebasing: entry[..<checksumOffset]))
+        return UInt32(truncatingIfNeeded: head &+ hash64(UnsafeRawBufferPointer(rebasing: entry[headBytes...])))
+    }
+
+    private static func isWhole(_ entry: UnsafeRawBufferPointer) -> Bool {
+        entry.loadUnaligned(fromByteOffset: checksumOffset, as: UInt32.self) == checksum(entry)
+    }
+
+    private func damaged() -> StateError {
+        StateError(
+            .inputOutput, "\(directory)/windows.spill", "the scratch file gives other bytes than were written to it",
+            remedy: "the job starts over from its last commit; look at the device and its file system if it comes again")
     }
 
     private static func found(_ number: UInt32, _ entry: UnsafeRawBufferPointer) -> Found {
@@ -201,6 +221,8 @@ package struct SpilledChains: ~Copyable {
         body.copyMemory(from: key)
         UnsafeMutableRawBufferPointer(rebasing: body[key.count...]).copyMemory(from: suffix)
         UnsafeMutableRawBufferPointer(rebasing: body[keyCount...]).copyMemory(from: value)
+        let entry = UnsafeRawBufferPointer(start: place.entry, count: Self.headBytes + body.count)
+        place.entry.storeBytes(of: Self.checksum(entry), toByteOffset: Self.checksumOffset, as: UInt32.self)
         try settle(place, Self.headBytes + keyCount + value.count)
         index.insert(hash, place.number)
         count += 1
@@ -354,7 +376,9 @@ package struct SpilledChains: ~Copyable {
         while offset + Self.headBytes <= used {
             let number = UInt32((emptiest * Self.segmentBytes + offset) / Self.unit)
             let count = Self.entryBytes(UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped) + offset)
+            guard count <= used - offset else { throw damaged() }
             let entry = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
+            guard Self.isWhole(entry) else { throw damaged() }
             if isHere(entry.loadUnaligned(as: UInt64.self), number) { try move(entry, from: number) }
             offset += (count + Self.unit - 1) & ~(Self.unit - 1)
         }

@@ -1,6 +1,7 @@
 import Batch
 import Dataflow
 import Expression
+import Seeded
 import State
 import Testing
 

@@ -1,5 +1,6 @@
 import Batch
 import Dataflow
+import Seeded
 import Testing
 
 /// What comes out of the blocks of a partition: rows, and their event times in place of the watermark.

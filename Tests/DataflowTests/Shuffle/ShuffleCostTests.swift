@@ -1,5 +1,6 @@
 import Batch
 import Dataflow
+import Seeded
 import Testing
 
 private let schema = Schema([Field("key", .string), Field("amount", .int64), Field("is_purchase", .bool)])

@@ -1,4 +1,5 @@
 import KafkaLogCoordination
+import Seeded
 import Testing
 
 struct DeadlineQueueTests {
@@ -47,7 +48,7 @@ struct DeadlineQueueTests {
     /// Against a plain dictionary, with a clock that stands still, jumps ahead, and deadlines as far as it goes.
     @Test func randomUseAgreesWithADictionary() {
         let seed: UInt64 = 0x1d7e_0001
-        var random = SplitMix64(state: seed)
+        var random = SplitMix64(seed: seed)
         var queue = DeadlineQueue<Int>()
         var model: [Int: Int64] = [:]
         var now: Int64 = 0

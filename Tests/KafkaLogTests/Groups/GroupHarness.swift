@@ -1,5 +1,6 @@
 import KafkaLogCoordination
 import KafkaLogGroups
+import Seeded
 
 /// A coordinator with a journal that is durable at once and a clock that the test moves.
 final class GroupHarness {
@@ -12,7 +13,7 @@ final class GroupHarness {
 
     init(_ configuration: GroupConfiguration = GroupConfiguration()) {
         self.configuration = configuration
-        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(state: 1))
+        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(seed: 1))
         run(coordinator.start(now))
     }
 
@@ -27,7 +28,7 @@ final class GroupHarness {
 
     /// The journal is all that is left.
     func restart() throws {
-        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(state: 2))
+        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(seed: 2))
         for record in journal { try coordinator.restore(record) }
         run(coordinator.start(now))
     }

@@ -1,5 +1,6 @@
 import KafkaLogCoordination
 import KafkaLogGroups
+import Seeded
 import Testing
 
 struct GroupRestoreTests {
@@ -125,7 +126,7 @@ struct GroupRestoreTests {
         let log = GroupHarness()
         _ = try log.pair(instances: ("a", "b"))
         let good = try #require(log.journal.last)
-        var random = SplitMix64(state: 0x6e0_0001)
+        var random = SplitMix64(seed: 0x6e0_0001)
         for _ in 0..<20_000 {
             var key = good.key
             var value = try #require(good.value)

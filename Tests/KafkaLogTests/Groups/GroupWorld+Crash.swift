@@ -1,5 +1,6 @@
 import KafkaLogCoordination
 import KafkaLogGroups
+import Seeded
 
 // Time, crashes, and the end.
 extension GroupWorld {
@@ -24,7 +25,7 @@ extension GroupWorld {
         }
         // A generation that nobody got work in may be lost, and with it who came back as whom.
         instances = instances.filter { $0.value.generation <= stableGeneration }
-        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(state: random.next()))
+        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(seed: random.next()))
         for record in journal { try coordinator.restore(record) }
         perform(coordinator.start(now))
         // The transaction coordinator comes with its decisions again: completing goes on where it was torn.

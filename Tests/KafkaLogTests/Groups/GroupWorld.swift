@@ -1,5 +1,6 @@
 import KafkaLogCoordination
 import KafkaLogGroups
+import Seeded
 
 /// A group coordinator with its journal and clock, clients that use it at random, and the model that it is compared with.
 final class GroupWorld {
@@ -93,14 +94,14 @@ final class GroupWorld {
     var wasEmpty = true
 
     init(seed: UInt64) {
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
         var configuration = GroupConfiguration()
         configuration.offsetsRetentionMilliseconds = 30_000
         configuration.offsetsRetentionCheckIntervalMilliseconds = 5_000
         if seed % 3 == 0 { configuration.initialRebalanceDelayMilliseconds = 3_000 }
         if seed % 4 == 1 { configuration.maximumMembers = 4 }
         self.configuration = configuration
-        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(state: seed ^ 1))
+        coordinator = GroupCoordinator(configuration: configuration, random: SplitMix64(seed: seed ^ 1))
         // Four that come and go, two with an instance id, and a zombie of each of these.
         clients = (0..<8).map { Client(instance: $0 < 4 ? nil : "s\($0 % 2)") }
         perform(coordinator.start(now))

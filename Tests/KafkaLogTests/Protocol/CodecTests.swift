@@ -1,4 +1,5 @@
 import KafkaLogProtocol
+import Seeded
 import Testing
 
 private struct Golden: CustomTestStringConvertible {

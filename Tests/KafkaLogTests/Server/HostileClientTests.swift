@@ -1,19 +1,8 @@
 import Foundation
 import KafkaLog
 import KafkaLogProtocol
+import Seeded
 import Testing
-
-private struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// One request of each kind, in its newest version, with its fields left empty or small.
 private func sampleFrames() throws -> [[UInt8]] {
@@ -56,7 +45,7 @@ private func corpus(_ file: String = #filePath) -> [[UInt8]] {
     let environment = ProcessInfo.processInfo.environment
     let seed = environment["MILLRACE_FUZZ_SEED"].flatMap { UInt64($0) } ?? 0x05ca_1ab1e
     let rounds = environment["MILLRACE_FUZZ_ROUNDS"].flatMap { Int($0) } ?? 10_000
-    var random = SplitMix64(state: seed)
+    var random = SplitMix64(seed: seed)
     let log = try TestLog {
         $0.limits.partitions = 200
         $0.groups.minimumSessionTimeoutMilliseconds = 1

@@ -1,5 +1,6 @@
 import Foundation
 import KafkaLogStorage
+import Seeded
 import Testing
 
 /// A directory with everything that a broker keeps: a topic with transactions, a cleaned one, a journal. What was acknowledged is known.

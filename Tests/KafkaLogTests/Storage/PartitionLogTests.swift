@@ -1,5 +1,6 @@
 import Glibc
 import KafkaLogStorage
+import Seeded
 import Synchronization
 import Testing
 

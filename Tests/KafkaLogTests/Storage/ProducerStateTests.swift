@@ -1,4 +1,5 @@
 import KafkaLogStorage
+import Seeded
 import Testing
 
 private struct Sent {

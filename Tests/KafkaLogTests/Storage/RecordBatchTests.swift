@@ -1,4 +1,5 @@
 import KafkaLogStorage
+import Seeded
 import Testing
 
 /// Made by another Kafka client: producer 7, epoch 3, sequence 40, transactional, three records, two headers.

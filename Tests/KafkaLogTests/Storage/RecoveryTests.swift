@@ -1,4 +1,5 @@
 import KafkaLogStorage
+import Seeded
 import Testing
 
 /// Five batches in one segment, never closed in order: what a crash leaves. Returns the segment's bytes and where each batch begins.

@@ -1,4 +1,5 @@
 import KafkaLogStorage
+import Seeded
 import Testing
 
 /// A plain list of what was appended, to compare the log with.

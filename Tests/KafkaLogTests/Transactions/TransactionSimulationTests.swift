@@ -1,6 +1,7 @@
 import Foundation
 import KafkaLogCoordination
 import KafkaLogTransactions
+import Seeded
 import Testing
 
 /// Producers, zombies, partitions, a journal that is synced now and then, crashes: at any step, with any prefix of what was
@@ -135,7 +136,7 @@ private final class World {
     let configuration: TransactionConfiguration
 
     init(seed: UInt64) {
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
         var configuration = TransactionConfiguration()
         configuration.producerIDBlockSize = 3
         configuration.transactionalIDExpirationMilliseconds = 60_000

@@ -1,16 +1,6 @@
 import Runtime
+import Seeded
 import Testing
-
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-}
 
 private typealias Machine = CommitMachine
 
@@ -31,7 +21,7 @@ private struct World {
     var log: [String] = []
 
     init(seed: UInt64, lossRate: Int) {
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
         self.lossRate = lossRate
         owned = Set(all)
     }

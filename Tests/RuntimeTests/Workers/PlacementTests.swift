@@ -1,5 +1,6 @@
 import KafkaClient
 import Runtime
+import Seeded
 import Testing
 
 @Suite struct PlacementTests {
@@ -28,17 +29,20 @@ import Testing
     }
 
     @Test func theHeaviestWorkerHasAtMostOneTaskMoreThanTheAverage() {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed \(seed)")
+        var random = SplitMix64(seed: seed)
         for _ in 0..<200 {
-            var placement = Placement(workers: Int.random(in: 1...5))
-            let all = partitions(0..<Int32.random(in: 1...30))
-            for partition in all { placement.records[partition] = Int64.random(in: 0...1_000) }
+            var placement = Placement(workers: Int.random(in: 1...5, using: &random))
+            let all = partitions(0..<Int32.random(in: 1...30, using: &random))
+            for partition in all { placement.records[partition] = Int64.random(in: 0...1_000, using: &random) }
             let places = placement.place(all, beside: [])
-            #expect(places.count == all.count && places.values.allSatisfy { (0..<placement.workers).contains($0) }, "\(placement)")
+            #expect(places.count == all.count && places.values.allSatisfy { (0..<placement.workers).contains($0) }, "seed \(seed)")
             var loads = [Int64](repeating: 0, count: placement.workers)
             for partition in all { loads[places[partition] ?? 0] += (placement.records[partition] ?? 0) + 1 }
             let weights = all.map { (placement.records[$0] ?? 0) + 1 }
             let average = weights.reduce(0, +) / Int64(placement.workers)
-            #expect((loads.max() ?? 0) <= average + (weights.max() ?? 0), "\(placement)")
+            #expect((loads.max() ?? 0) <= average + (weights.max() ?? 0), "seed \(seed)")
         }
     }
 }

@@ -1,19 +1,4 @@
-/// SplitMix64 (Steele, Lea, Flood, 2014): all that is random in a simulation follows from its seed.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
+import Seeded
 
 /// Something that goes wrong at one of the calls by which the engine reaches the world.
 struct Fault: Equatable, Sendable {
@@ -103,7 +88,7 @@ struct Schedule: Equatable, Sendable {
     ///   - hasHomes: nil leaves it to the seed.
     ///   - startsOver: nil leaves it to the seed; true goes with `hasHomes`.
     init(seed: UInt64, hasHomes: Bool? = nil, startsOver: Bool? = nil) {
-        var random = SplitMix64(seed)
+        var random = SplitMix64(seed: seed)
         let hasHomes = hasHomes ?? (seed % Schedule.homesEvery == 0)
         let partitions = 1 + random.below(3)
         instances = [1, 2, 2, 3][random.below(4)]

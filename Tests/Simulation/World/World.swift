@@ -2,6 +2,7 @@ import Foundation
 import JobFile
 import KafkaClient
 import Runtime
+import Seeded
 import State
 import Telemetry
 
@@ -40,7 +41,7 @@ final class World: @unchecked Sendable {
     private var callsToFault = 0
     private var depth = 0
     private var isDraining = false
-    private var ids = SplitMix64(0x5EED)
+    private var ids = SplitMix64(seed: 0x5EED)
     /// Calls by which the engine reached the world.
     private(set) var calls = 0
 

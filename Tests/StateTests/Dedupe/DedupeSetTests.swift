@@ -1,5 +1,6 @@
 import Batch
 import Foundation
+import Seeded
 import State
 import Testing
 

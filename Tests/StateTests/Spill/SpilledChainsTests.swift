@@ -1,11 +1,8 @@
 import Batch
 import Foundation
+import Seeded
 import State
 import Testing
-
-extension SplitMix64 {
-    fileprivate mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
 
 private struct Entry: Equatable {
     var end: Int64
@@ -76,4 +73,53 @@ func spilledChainsAreWhatADictionarySays(seed: UInt64, keys: Int, bytesMax: Int)
     // Room of what is gone is used again: the file does not grow with what went through it.
     print("seed \(seed): \(dueCount) came due, up to \(largest) bytes in use, \(spilled.fileBytes) in the file")
     #expect(spilled.fileBytes <= 4 * largest + (8 << 20))
+}
+
+/// The file has no name any more, but this process has it open.
+private func descriptor(below directory: String) throws -> Int32 {
+    for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
+        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)") else { continue }
+        if target.hasPrefix(directory + "/windows.spill"), let number = Int32(name) { return number }
+    }
+    throw CocoaError(.fileNoSuchFile)
+}
+
+@Test(arguments: [UInt64(1), 2, 3]) func aScratchFileThatGivesOtherBytesGivesNoOtherChains(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let directory = NSTemporaryDirectory() + "millrace-spill-damage-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    var spilled = SpilledChains(timerWidth: 50, directory: directory)
+    let keys = (0..<8_000).map { Array("key-\($0)".utf8) }
+    func value(_ number: Int) -> [UInt8] { (0..<150).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ number) } }
+    for (number, key) in keys.enumerated() {
+        try key.withUnsafeBytes { key in
+            try value(number).withUnsafeBytes { value in
+                try spilled.append(hash64(key), key, suffix: UnsafeRawBufferPointer(rebasing: key[key.count...]), end: 1, value)
+            }
+        }
+    }
+    let file = try descriptor(below: directory)
+    // The lengths of the first entry are more than there is; and any bytes elsewhere.
+    withUnsafeBytes(of: UInt64.max) { #expect(pwrite(file, $0.baseAddress, 8, 8) == 8) }
+    for _ in 0..<300 {
+        let offset = off_t(random.below(1 << 20))
+        var byte: UInt8 = 0
+        #expect(pread(file, &byte, 1, offset) == 1)
+        byte ^= UInt8(1 + random.below(255))
+        #expect(pwrite(file, &byte, 1, offset) == 1)
+    }
+    var damaged = 0
+    for (number, key) in keys.enumerated() {
+        key.withUnsafeBytes { key in
+            do throws(StateError) {
+                let found = try spilled.find(hash64(key), key)
+                #expect(found.map { [UInt8]($0.value) } == value(number), "seed \(seed), key \(number)")
+            } catch {
+                #expect(error.kind == .inputOutput && "\(error)".contains("windows.spill"))
+                damaged += 1
+            }
+        }
+    }
+    // Every one that was hit, so far as it was not hit twice or between two entries.
+    #expect(damaged > 150 && damaged <= 301, "seed \(seed): \(damaged)")
 }
