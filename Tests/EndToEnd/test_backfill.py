@@ -199,6 +199,31 @@ def test_killed_at_random_moments_it_gives_the_same_files_and_nothing_twice(site
     assert not (victim.directory / "data/state/sessions.backfill.hunted").exists()
 
 
+def test_committed_to_its_end_and_not_published_it_closes_no_window_again(site):
+    history = History(site)
+    end = int(time.time() * 1000)
+    calm = history.new("calm")
+    assert backfill(calm, "calm", BEGIN, end) == 0, calm.log_text()[-3_000:]
+    s = history.new("held")
+    process = start(s, "held", BEGIN, end, "--rate", 4_000)
+    hidden = s.directory / "lake.backfill/.held"
+    await_that(lambda: hidden.exists() and (s.status("sessions.backfill.held") or {"epoch": 0})["epoch"] > 3, 60, "commits with open windows")
+    # A file too many: the run is read and committed to its end, and not published.
+    stray = hidden / "stray.parquet"
+    stray.write_bytes(b"")
+    assert process.wait(120) == 1, s.log_text()[-3_000:]
+    topic = len(history.site.consume("sessions.out.backfill.held"))
+    for _ in range(2):
+        assert backfill(s, "held", BEGIN, end) == 1
+        assert s.log_text().count("somebody has changed it") > 1 and not hidden.with_name("held").exists()
+    stray.unlink()
+    assert backfill(s, "held", BEGIN, end) == 0, s.log_text()[-3_000:]
+    assert published(s, "held") == published(calm, "calm") and summary(s) == summary(calm)
+    log = history.site
+    assert len(log.consume("sessions.out.backfill.held")) == topic
+    assert sessions(log, "sessions.out.backfill.held") == sessions(log, "sessions.out.backfill.calm")
+
+
 SHUFFLED = re.sub(r"  sessions:\n(    .*\n)+", """\
   sessions:
     from: unique

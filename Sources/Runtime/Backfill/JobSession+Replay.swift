@@ -2,6 +2,9 @@ import State
 
 /// What is different in a backfill's session.
 extension JobSession {
+    /// What is committed now is the run's last: all windows are closed, and nobody reads a state again.
+    var isEndOfReplay: Bool { rollsAll && mode.replay != nil }
+
     /// The totals of a task with this epoch.
     func totals(after epoch: FrozenTask) -> ReplayTotals { totals[epoch.task, default: ReplayTotals()].adding(epoch) }
 

@@ -16,6 +16,9 @@ package struct Replay: Equatable, Sendable {
     private static let pendingBytesOfAll = 512 << 20
     private static let pendingBytesRange = (4 << 20)...(128 << 20)
 
+    /// In the header of a task's last delta, which has no state: neither has the task after it.
+    static let endKey = "replay.end"
+
     /// - Parameter parquetSinks: how many sinks write files.
     package init(job: String, ranges: [TopicPartition: Range<Int64>], recordsPerSecond: Int?, parquetSinks: Int) {
         self.job = job

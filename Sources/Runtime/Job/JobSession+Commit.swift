@@ -65,7 +65,9 @@ extension JobSession {
         let reply = Mailbox<WorkerReply>()
         // A stop takes every task with it, so that nothing is read that is not committed.
         let all = context.requests.isStopRequested || rollsAll ? Set(owned.keys) : releasing
-        for worker in workers { worker.send(.freeze(epoch: epoch, releasing: all, rollAll: rollsAll, reply: reply)) }
+        for worker in workers {
+            worker.send(.freeze(epoch: epoch, releasing: all, rollAll: rollsAll, keepsState: !isEndOfReplay, reply: reply))
+        }
         frozen = [:]
         var answers = 0
         while answers < workers.count {
@@ -122,6 +124,7 @@ extension JobSession {
         var extras = content.extras
         extras[DeltaHeader.partitionsKey] = partitions[content.partition.topic].map { "\($0)" }
         if mode.replay != nil { extras.merge(totals(after: content).extras) { $1 } }
+        if isEndOfReplay { extras[Replay.endKey] = "" }
         return extras
     }
 

@@ -257,10 +257,17 @@ final class Pipeline {
         }
     }
 
-    /// Ends the epoch: gives the rows that become files, and has `continueFreeze` append what changed to `changes`.
-    func beginFreeze(
-        epoch: Int, watermark: Int64, rollAll: Bool, now: ContinuousClock.Instant, into changes: EpochChanges
-    ) -> [RolledRows] {
+    /// The rows that become files with the epoch that ends; those that still wait are part of `changes`.
+    func takeRows(epoch: Int, rollAll: Bool, now: ContinuousClock.Instant, into changes: EpochChanges) -> [RolledRows] {
+        var rolled: [RolledRows] = []
+        for index in parquet.indices {
+            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryMax / 2, now: now, into: &changes.changes)
+        }
+        return rolled
+    }
+
+    /// Ends the epoch: has `continueFreeze` append what changed in windows and ids to `changes`.
+    func beginFreeze(epoch: Int, watermark: Int64, into changes: EpochChanges) {
         for node in nodes {
             switch node.operation {
             case .window(let window, _): window.beginFreeze(epoch: epoch, into: changes)
@@ -268,11 +275,6 @@ final class Pipeline {
             case .filter, .select, .partialWindow: break
             }
         }
-        var rolled: [RolledRows] = []
-        for index in parquet.indices {
-            rolled += parquet[index].freeze(epoch: epoch, rollAll: rollAll, memoryMax: memoryMax / 2, now: now, into: &changes.changes)
-        }
-        return rolled
     }
 
     /// Appends some of what changed in the epoch that has ended, as it was then.

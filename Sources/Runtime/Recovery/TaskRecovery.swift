@@ -164,7 +164,9 @@ struct TaskRecovery: Sendable {
         let hasLeftovers = clean(id, source, upTo: tip.epoch, keeping: Set(header.files.map(\.stagingName)))
 
         let (pipeline, home, registry) = try build(id, source, StateRegistry(extras: header.extras))
-        let (deltas, links) = try chain(id, from: newest, home: home, &times)
+        let hasEnded = header.extras[Replay.endKey] != nil
+        if hasEnded { try home.remove() }
+        let (deltas, links) = hasEnded ? ([], []) : try chain(id, from: newest, home: home, &times)
         try times.measure(.load) { () throws(StateError) in try pipeline.load(deltas, now: clock.now()) }
         let watermark = header.watermarks[source.topic] ?? EventTimeRange.noWatermark
         let task = Task(

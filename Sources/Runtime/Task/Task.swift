@@ -76,7 +76,7 @@ final class Task {
     }
 
     /// Takes the records of `run` all the way to state and outputs.
-    /// - Returns: the bytes that this adds to the epoch: input, and output that waits.
+    /// - Returns: the bytes of output that this adds to the epoch.
     func process(_ run: MessageRun, _ messages: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
         guard let end, run.lastOffset >= end else { return try processAll(run, messages) }
         let indexes = run.indexes.prefix { messages[$0].offset < end }
@@ -94,7 +94,6 @@ final class Task {
         let waiting = pipeline.outputBytes + deadLetterBytes
         let now = self.clock.now()
         var clock = StageClock(metrics)
-        let bytes = run.indexes.reduce(0) { $0 + (messages[$1].payload?.count ?? 0) }
         if let decoder {
             decode(decoder, run, messages)
             checkKeysAndTimes(run, messages)
@@ -117,7 +116,7 @@ final class Task {
         position = run.lastOffset + 1
         hasChanged = true
         note(run, messages, now)
-        return bytes + pipeline.outputBytes + deadLetterBytes - waiting
+        return pipeline.outputBytes + deadLetterBytes - waiting
     }
 
     private func decode(_ decoder: JSONDecoder, _ run: MessageRun, _ messages: borrowing MessageBatch) {
@@ -295,15 +294,16 @@ final class Task {
     /// The memory budget is exceeded, and only a freeze can change that.
     var mustWait: Bool { pipeline.changeShare >= 1 || pipeline.mustWait(hasOpenChanges: hasChanged) }
 
-    /// Ends the open epoch. What happened in it comes from `continueFreeze`.
+    /// Ends the open epoch. What happened in it comes from `continueFreeze`, but for the changes of state if nothing comes after it.
     /// - Returns: false if nothing did.
-    func beginFreeze(epoch: Int, rollAll: Bool, isReleased: Bool) -> Bool {
+    func beginFreeze(epoch: Int, rollAll: Bool, keepsState: Bool, isReleased: Bool) -> Bool {
         let now = self.clock.now()
         guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return false }
         var clock = StageClock(metrics)
         let changes = EpochChanges(deletions)
         deletions = ChangeSet()
-        let rolled = pipeline.beginFreeze(epoch: epoch, watermark: watermark, rollAll: rollAll, now: now, into: changes)
+        let rolled = pipeline.takeRows(epoch: epoch, rollAll: rollAll, now: now, into: changes)
+        if keepsState { pipeline.beginFreeze(epoch: epoch, watermark: watermark, into: changes) } else { changes.changes = ChangeSet() }
         var outputs: [FrozenTask.Output] = []
         for index in pipeline.kafka.indices {
             let records = pipeline.kafka[index].take()

@@ -7,9 +7,9 @@ import Telemetry
 package final class Worker: Sendable {
     /// Records taken from the queue at once.
     package static let recordsMax = 8_192
-    /// Bytes of input, and of output that waits, in one epoch, beyond which a commit is asked for at once and nothing more is
-    /// read until it froze: a slow sink slows the consumer down.
-    static let epochBytesMax = 256 << 20
+    /// Bytes of output that waits in one epoch. With three quarters of it a commit is asked for at once, with all of it nothing more is
+    /// read until the epoch froze: a slow sink slows the consumer down.
+    static let outputBytesMax = 64 << 20
     /// As long as an ended epoch is being taken out, between two parts of it: its commit waits for them.
     private static let recordsMaxMeanwhile = 512
 

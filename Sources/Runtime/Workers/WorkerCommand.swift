@@ -5,7 +5,8 @@ enum WorkerCommand: Sendable {
     /// Runs the task from now on, and says so. Its partition is begun on the worker's queue only then.
     case adopt(TaskHandle, reply: Mailbox<TaskID>)
     /// Ends the open epoch: every changed task is frozen and sent to `reply`. Tasks in `releasing` leave the worker with it.
-    case freeze(epoch: Int, releasing: Set<TaskID>, rollAll: Bool, reply: Mailbox<WorkerReply>)
+    /// Without `keepsState` what changed in their state is not taken out: nothing comes after this epoch.
+    case freeze(epoch: Int, releasing: Set<TaskID>, rollAll: Bool, keepsState: Bool, reply: Mailbox<WorkerReply>)
     /// The home of the task is complete up to the epoch: what has not changed since may be evicted.
     case flushed(TaskID, epoch: Int)
     /// An idle partition adopts the watermark of the active ones.

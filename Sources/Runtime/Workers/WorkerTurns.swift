@@ -5,7 +5,7 @@ package final class WorkerTurns {
     private let worker: Worker
     private var tasks: [TopicPartition: Task] = [:]
     private var failure: RuntimeFailure?
-    private var epochBytes = 0
+    private var outputBytes = 0
     private var hasAsked = false
     private var batch: MessageBatch?
     /// A partition is begun only after its task was taken over here. So records of it that were taken before can only be those
@@ -28,8 +28,8 @@ package final class WorkerTurns {
     /// Nothing may be taken before a freeze, or ever again.
     package var mustWait: Bool {
         guard failure == nil else { return true }
-        let isFull = epochBytes >= Worker.epochBytesMax || tasks.values.contains { $0.mustWait }
-        if !hasAsked, isFull || tasks.values.contains(where: \.wantsCommit) {
+        let isFull = outputBytes >= Worker.outputBytesMax || tasks.values.contains { $0.mustWait }
+        if !hasAsked, isFull || outputBytes >= Worker.outputBytesMax / 4 * 3 || tasks.values.contains(where: \.wantsCommit) {
             worker.onPressure()
             hasAsked = true
         }
@@ -56,7 +56,7 @@ package final class WorkerTurns {
         guard perform(worker.mailbox.drain()) else { return false }
         guard let batch = batch.take(), failure == nil else { return true }
         do throws(RuntimeFailure) {
-            for item in batch.items where !fresh.contains(item.partition) { epochBytes += try process(item, batch) }
+            for item in batch.items where !fresh.contains(item.partition) { outputBytes += try process(item, batch) }
         } catch {
             fail(error)
         }
@@ -74,11 +74,11 @@ package final class WorkerTurns {
                 tasks[handle.task.partition] = handle.task
                 fresh.insert(handle.task.partition)
                 reply.send(handle.task.id)
-            case .freeze(let epoch, let releasing, let rollAll, let reply):
+            case .freeze(let epoch, let releasing, let rollAll, let keepsState, let reply):
                 if let failure {
                     reply.send(.failed(worker: worker.index, failure))
                 } else {
-                    beginFreeze(epoch, releasing, rollAll, reply)
+                    beginFreeze(epoch, releasing, rollAll, keepsState, reply)
                 }
             case .drop(let dropped, let reply):
                 tasks = tasks.filter { !dropped.contains($0.value.id) }
@@ -107,7 +107,7 @@ package final class WorkerTurns {
         freezing = nil
     }
 
-    /// - Returns: the bytes that the item adds to the epoch.
+    /// - Returns: the bytes of output that the item adds to the epoch.
     private func process(_ item: BatchItem, _ batch: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
         switch item {
         case .records(let run):
@@ -129,15 +129,17 @@ package final class WorkerTurns {
     }
 
     /// Ends the open epoch. Its state is taken out little by little, between the batches of the next one.
-    private func beginFreeze(_ epoch: Int, _ releasing: Set<TaskID>, _ rollAll: Bool, _ reply: Mailbox<WorkerReply>) {
+    private func beginFreeze(
+        _ epoch: Int, _ releasing: Set<TaskID>, _ rollAll: Bool, _ keepsState: Bool, _ reply: Mailbox<WorkerReply>
+    ) {
         let began = worker.clock.now()
         var begun: [Task] = []
         for (partition, task) in tasks.sorted(by: { $0.key > $1.key }) {
             let isReleased = releasing.contains(task.id)
-            if task.beginFreeze(epoch: epoch, rollAll: rollAll, isReleased: isReleased) { begun.append(task) }
+            if task.beginFreeze(epoch: epoch, rollAll: rollAll, keepsState: keepsState, isReleased: isReleased) { begun.append(task) }
             if isReleased { tasks[partition] = nil }
         }
-        epochBytes = 0
+        outputBytes = 0
         hasAsked = false
         freezing = Freezing(tasks: begun, reply: reply)
         continueFreeze(since: began)
