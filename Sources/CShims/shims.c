@@ -11,8 +11,8 @@ void millrace_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), cut);
 }
 
-void millrace_settle_malloc(void) {
-    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+void millrace_settle_malloc(int32_t large) {
+    mallopt(M_MMAP_THRESHOLD, large);
     mallopt(M_TRIM_THRESHOLD, 1 << 20);
     mallopt(M_ARENA_MAX, 4);
 }

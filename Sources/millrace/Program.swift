@@ -67,7 +67,7 @@ enum Program {
     static func run() -> Never {
         // A peer that hangs up is an error of a write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        millrace_settle_malloc()
+        millrace_settle_malloc(256 << 10)
         var arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
         guard let command = arguments.command() else { finish(.usage, usage) }
         do throws(UsageError) {

@@ -101,9 +101,9 @@ size_t millrace_format_double(double value, char *_Nonnull output);
 #endif
 
 
-/// Has malloc take blocks of 256 KiB and more from the system and give them back when they are freed, whatever came before: what is large here
+/// Has malloc take blocks of `large` bytes and more from the system and give them back when they are freed, whatever came before: what is large here
 /// lives long and grows, and leaves holes that nothing else fits into.
-void millrace_settle_malloc(void);
+void millrace_settle_malloc(int32_t large);
 
 /// Gives a range of a file back to the file system, where that can do it; the file then reads as zeros there.
 void millrace_punch_hole(int descriptor, int64_t start, int64_t count);

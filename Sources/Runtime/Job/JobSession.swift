@@ -174,7 +174,9 @@ package final class JobSession {
             return
         }
         let now = clock.now()
-        if let event = deferred.isEmpty ? consumer.poll(timeout: min(max(nextCommit - now, .zero), .milliseconds(100))) : deferred.removeFirst() {
+        // At the end of a bounded run nobody says so.
+        let patience = Duration.milliseconds(ends == nil ? 100 : 10)
+        if let event = deferred.isEmpty ? consumer.poll(timeout: min(max(nextCommit - now, .zero), patience)) : deferred.removeFirst() {
             try handle(event)
         }
         try look(at: failures.drain())
@@ -193,8 +195,8 @@ package final class JobSession {
             report()
             trimShufflesIfDue()
             reachability.look(consumer, plan.sources[0].topic, context.board, clock.now())
-            try endIfDone()
         }
+        try endIfDone()
     }
 
     /// What workers say between freezes.

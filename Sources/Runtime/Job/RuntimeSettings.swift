@@ -57,7 +57,7 @@ package struct MemoryShares: Sendable {
     package init(all: Int) { self.all = all }
 
     /// Of the tables and remembered ids of all tasks.
-    package var tables: Int { all / 32 * 17 }
+    package var tables: Int { all / 2 }
     /// Of the changes of one epoch of all tasks, those of windows and of ids each: with three quarters of it a commit is asked for, with all of it input waits for the commit. They are
     /// there twice: as they were made, and as a delta.
     var changes: Int { all / 4 }
