@@ -21,6 +21,9 @@ extension Broker {
             return answerUnsupportedApiVersions(header, connection)
         }
         guard connection.isAuthenticated || api.isForStrangers else { throw .notAuthenticated(api) }
+        // Answers keep the order of the requests: this one would wait with a Fetch that has nothing to give. librdkafka leaves a partition out of
+        // its one Fetch while the queue is full, and sends something else when there is room again.
+        if api != .fetch { for parked in Array(connection.parkedFetches.values) { finishFetch(parked) } }
         do {
             try dispatch(frame, api, connection)
         } catch {

@@ -22,6 +22,17 @@ private func prepareLargeAnswers(_ client: TestClient) throws {
         })
 }
 
+private func join(as member: String = "") -> JoinGroupRequest {
+    JoinGroupRequest {
+        $0.groupID = "waiting"
+        $0.sessionTimeoutMilliseconds = 60_000
+        $0.rebalanceTimeoutMilliseconds = 60_000
+        $0.memberID = member
+        $0.protocolType = "consumer"
+        $0.protocols = [.init { $0.name = "range"; $0.metadata = Bytes([1]) }]
+    }
+}
+
 private let largeAnswer = OffsetFetchRequest { $0.groups = [.init { $0.groupID = "g"; $0.topics = nil }] }
 
 @Test func answersThatWaitForAnEarlierOneCountAsThoseThatAreBeingSent() throws {
@@ -29,12 +40,16 @@ private let largeAnswer = OffsetFetchRequest { $0.groups = [.init { $0.groupID =
     let client = try log.client(), other = try log.client()
     try prepareLargeAnswers(client)
     let before = log.server.statistics().requests["offsetFetch"] ?? 0
-    // A Fetch that finds nothing for a while, and behind it what is answered at once and has to wait for it.
-    try client.send(TestClient.fetchRequest("t", from: 0, wait: 2_000))
+    // The second member waits for the first to join again, and behind it what is answered at once has to wait for it.
+    let first = try other.ask(join(as: other.ask(join()).memberID))
+    let second = try client.ask(join()).memberID
+    try client.send(join(as: second))
+    #expect(first.errorCode == .none)
     for _ in 0..<50 { try client.send(largeAnswer) }
     for _ in 0..<50 { #expect(try other.ask(ApiVersionsRequest()).errorCode == .none) }
     #expect((log.server.statistics().requests["offsetFetch"] ?? 0) - before <= 4)
-    _ = try client.receiveFrame()
+    _ = try other.ask(join(as: first.memberID))
+    #expect(try client.receive(JoinGroupRequest.self).response.errorCode == .none)
     for _ in 0..<50 { #expect(try client.receiveFrame().count > 100_000) }
 }
 

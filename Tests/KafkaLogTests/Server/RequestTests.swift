@@ -189,10 +189,22 @@ import Testing
     let client = try log.client(), writer = try log.client()
     try client.createTopic("t")
     let parked = try client.send(TestClient.fetchRequest("t", from: 0, wait: 60_000))
-    let later = try (0..<20).map { _ in try client.send(ApiVersionsRequest()) }
+    // Those after it could be answered at once.
+    let later = try (0..<20).map { _ in try client.send(TestClient.fetchRequest("t", from: 0)) }
     _ = try writer.produce(TestClient.batch(["x"]), "t")
     #expect(try client.receive(FetchRequest.self).correlationID == parked)
-    for expected in later { #expect(try client.receive(ApiVersionsRequest.self).correlationID == expected) }
+    for expected in later { #expect(try client.receive(FetchRequest.self).correlationID == expected) }
+}
+
+@Test func aFetchThatWaitsIsAnsweredWhenItsClientAsksForSomethingElse() throws {
+    let log = try TestLog()
+    let client = try log.client()
+    try client.createTopic("t")
+    let parked = try client.send(TestClient.fetchRequest("t", from: 0, wait: 60_000))
+    let later = try client.send(ApiVersionsRequest())
+    let answer = try client.receive(FetchRequest.self)
+    #expect(answer.correlationID == parked && answer.response.topics[0].partitions[0].records.values.isEmpty)
+    #expect(try client.receive(ApiVersionsRequest.self).correlationID == later)
 }
 
 @Test func moreRequestsThanMayBeInFlightAreAllAnswered() throws {
@@ -200,10 +212,10 @@ import Testing
     let client = try log.client(), writer = try log.client()
     try client.createTopic("t")
     try client.send(TestClient.fetchRequest("t", from: 0, wait: 60_000))
-    let later = try (0..<200).map { _ in try client.send(ApiVersionsRequest()) }
+    let later = try (0..<200).map { _ in try client.send(TestClient.fetchRequest("t", from: 0)) }
     _ = try writer.produce(TestClient.batch(["x"]), "t")
     _ = try client.receive(FetchRequest.self)
-    for expected in later { #expect(try client.receive(ApiVersionsRequest.self).correlationID == expected) }
+    for expected in later { #expect(try client.receive(FetchRequest.self).correlationID == expected) }
 }
 
 @Test func aRecordWithoutAcknowledgementHasNoAnswer() throws {
