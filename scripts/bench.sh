@@ -10,6 +10,8 @@
 #       pictures of what was kept in a file with --json
 #   scripts/bench.sh latency [--rate R] [--interval D] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
 #       from a record that is due to its result that a reader of committed records has; start-up and idling, too
+#   scripts/bench.sh pauses [--rate R] [--users N] [--workers N] [--seconds S] [--repeats N] [--directory DIR]
+#       how long workers stand still to take out an epoch in which hundreds of thousands of keys have changed
 #   scripts/bench.sh log [--records N] [--rate R] [--seconds S] [--repeats N] [--directory DIR] [--json FILE]
 #       the log alone: producing, consuming, latency, transactions, start, memory, with a lean client and with librdkafka
 #   scripts/bench.sh backfill [--events N] [--repeats N] [--compare] [--json FILE]

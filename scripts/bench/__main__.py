@@ -6,6 +6,7 @@ import backfill
 import drain
 import latency
 import log
+import pauses
 import plot
 import records
 from jobs import JOBS
@@ -46,6 +47,18 @@ def measure_latency(arguments):
         records.keep(options.json, "latency", result)
 
 
+def measure_pauses(arguments):
+    parser = argparse.ArgumentParser(prog="bench.sh pauses")
+    parser.add_argument("--rate", type=int, default=220_000, help="events a second")
+    parser.add_argument("--users", type=int, default=20_000_000)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--directory", help="where the files go: the disk that is measured")
+    options = parser.parse_args(arguments)
+    pauses.report(pauses.measure(options), options, machine())
+
+
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     if arguments[:1] == ["log"]:
@@ -56,5 +69,7 @@ if __name__ == "__main__":
         plot.main(*arguments[1:])
     elif arguments[:1] == ["latency"]:
         measure_latency(arguments[1:])
+    elif arguments[:1] == ["pauses"]:
+        measure_pauses(arguments[1:])
     else:
         measure_jobs(arguments)

@@ -21,9 +21,16 @@ package struct ParquetOutput {
         var bytes = 0
         /// The first so many rows are in the state already.
         var rowsInState = 0
+        /// Those after them as the state will have them, in pieces of `pieceRows`: so that a freeze has little to encode.
+        var encoded: [[UInt8]] = []
+        var rowsEncoded: Int { rowsInState + encoded.count * ParquetOutput.pieceRows }
         /// When the first of them came.
         var since: ContinuousClock.Instant
     }
+
+    private static let pieceRows = 1_024
+    /// The number of a piece has 16 bits of its key.
+    private static let piecesMax = 1 << 16
 
     let name: String
     let plan: ParquetSinkPlan
@@ -58,9 +65,17 @@ package struct ParquetOutput {
     }
 
     package mutating func append(_ batch: Batch, now: ContinuousClock.Instant) {
+        guard let first = batch.selection.first else { return }
+        // Rows of one batch mostly share their directory: it is taken out for as long as they do.
+        var directory = path.directory(batch.columns, Int(first))
+        var rows = takeOut(directory, now)
         for row in batch.selection {
-            let directory = path.directory(batch.columns, Int(row))
-            var rows = pending.removeValue(forKey: directory) ?? Pending(columns: schema.fields.map { Column($0.type) }, since: now)
+            let next = path.directory(batch.columns, Int(row))
+            if next != directory {
+                putBack(rows, directory)
+                directory = next
+                rows = takeOut(directory, now)
+            }
             var bytes = 0
             for (target, source) in columns.enumerated() {
                 bytes += rows.columns[target].append(row: Int(row), of: batch.columns[source])
@@ -68,14 +83,35 @@ package struct ParquetOutput {
             rows.rows += 1
             rows.bytes += bytes
             size += bytes
-            pending[directory] = rows
-            if case .byRows(let pendingBytesMax) = rule {
-                if rows.bytes >= plan.rollSize { close(directory) }
+            if case .byRows(let pendingBytesMax) = rule, rows.bytes >= plan.rollSize || size > pendingBytesMax {
+                let isFull = rows.bytes >= plan.rollSize
+                putBack(rows, directory)
+                if isFull { close(directory) }
                 if size > pendingBytesMax, let largest = pending.max(by: { ($0.value.bytes, $0.key) < ($1.value.bytes, $1.key) }) {
                     close(largest.key)
                 }
+                rows = takeOut(directory, now)
             }
         }
+        putBack(rows, directory)
+    }
+
+    private mutating func takeOut(_ directory: String, _ now: ContinuousClock.Instant) -> Pending {
+        pending.removeValue(forKey: directory) ?? Pending(columns: schema.fields.map { Column($0.type) }, since: now)
+    }
+
+    private mutating func putBack(_ rows: consuming Pending, _ directory: String) {
+        guard rows.rows > 0 else { return }
+        while rows.rows - rows.rowsEncoded >= Self.pieceRows, rows.encoded.count < Self.piecesMax - 1 {
+            rows.encoded.append(Self.encode(rows.columns, rows.rowsEncoded..<rows.rowsEncoded + Self.pieceRows))
+        }
+        pending[directory] = rows
+    }
+
+    private static func encode(_ columns: [Column], _ rows: Range<Int>) -> [UInt8] {
+        var value: [UInt8] = []
+        BatchCodec.encode(columns, rows: rows, into: &value)
+        return value
     }
 
     private mutating func close(_ directory: String) {
@@ -109,11 +145,13 @@ package struct ParquetOutput {
                 size -= rows.bytes
                 pending[directory] = nil
             } else if rows.rowsInState < rows.rows {
-                var value: [UInt8] = []
-                BatchCodec.encode(rows.columns, rows: rows.rowsInState..<rows.rows, into: &value)
-                (Self.prefix(directory) + Self.bigEndian(epoch)).withUnsafeBytes { key in
-                    value.withUnsafeBytes { changes.put(namespace, key: key, value: $0) }
+                if rows.rowsEncoded < rows.rows { rows.encoded.append(Self.encode(rows.columns, rows.rowsEncoded..<rows.rows)) }
+                for (number, value) in rows.encoded.enumerated() {
+                    (Self.prefix(directory) + Self.bigEndian(epoch << 16 | number)).withUnsafeBytes { key in
+                        value.withUnsafeBytes { changes.put(namespace, key: key, value: $0) }
+                    }
                 }
+                rows.encoded = []
                 rows.rowsInState = rows.rows
                 pending[directory] = rows
             }
@@ -128,7 +166,8 @@ package struct ParquetOutput {
             rows: rows.rows)
     }
 
-    /// Takes up rows that an earlier life of the task left in its state, in ascending order of their keys.
+    /// Takes up rows that an earlier life of the task left in its state, in ascending order of their keys: directory, 0, and 8 bytes that rise, epoch
+    /// and number of the piece (once the epoch alone, which is less than any of these).
     /// - Returns: false when they are no rows of this sink.
     package mutating func load(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, now: ContinuousClock.Instant) -> Bool {
         guard key.count > 8, key[key.count - 9] == 0 else { return false }
@@ -154,8 +193,8 @@ package struct ParquetOutput {
     /// No directory has a NUL, so that no directory's prefix begins another's.
     private static func prefix(_ directory: String) -> [UInt8] { Array(directory.utf8) + [0] }
 
-    private static func bigEndian(_ epoch: Int) -> [UInt8] {
-        withUnsafeBytes(of: UInt64(epoch).bigEndian) { Array($0) }
+    private static func bigEndian(_ number: Int) -> [UInt8] {
+        withUnsafeBytes(of: UInt64(number).bigEndian) { Array($0) }
     }
 }
 

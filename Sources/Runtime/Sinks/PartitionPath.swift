@@ -6,6 +6,8 @@ struct PartitionPath {
     private let levels: [ParquetPartition]
     private var dayOfLast: Int64 = .min
     private var textOfLast = ""
+    /// Of `dayOfLast`, where the day is all that decides.
+    private var pathOfLast: String?
 
     init(_ levels: [ParquetPartition]) {
         self.levels = levels
@@ -13,11 +15,14 @@ struct PartitionPath {
 
     /// The directory of `row`, relative, without a slash at either end; empty without levels.
     mutating func directory(_ columns: [Column], _ row: Int) -> String {
+        let isByDay = levels.count == 1 && levels[0].transform == .date && !columns[levels[0].column].isNull(row)
+        if isByDay, let pathOfLast, Self.floorDivide(columns[levels[0].column].integers[row], 86_400_000_000) == dayOfLast { return pathOfLast }
         var path = ""
         for level in levels {
             if !path.isEmpty { path += "/" }
             path += Self.escaped(level.name) + "=" + value(columns[level.column], row, level.transform)
         }
+        if isByDay { pathOfLast = path }
         return path
     }
 

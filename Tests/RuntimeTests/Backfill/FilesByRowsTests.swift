@@ -1,25 +1,32 @@
 import Batch
 import JobFile
 import Runtime
+import Seeded
 import State
 import Testing
 
 /// A sink's part of a task, with what its changes have made of the state.
 private struct Writer {
-    static let pendingBytesMax = 40_000
     static let schema = Schema([Field("country", .string, isNullable: false), Field("amount", .int64, isNullable: true)])
-    static let plan = ParquetSinkPlan(
-        path: "/lake", partitionBy: [ParquetPartition(name: "country", column: 0, transform: .identity)], rollEvery: 1, rollSize: 10_000,
-        compression: .none)
 
-    var output = Self.fresh()
+    /// Bytes of a file; four times as many wait at most.
+    private let rollSize: Int
+    private var output: ParquetOutput
     /// By key, as a home would have it.
     var state: [[UInt8]: [UInt8]] = [:]
     var files: [String] = []
     private var epoch = 0
 
-    static func fresh() -> ParquetOutput {
-        ParquetOutput("files", plan, columns: [0, 1], input: schema, namespace: 8, rule: .byRows(pendingBytesMax: pendingBytesMax))
+    init(rollSize: Int) {
+        self.rollSize = rollSize
+        output = Self.fresh(rollSize)
+    }
+
+    private static func fresh(_ rollSize: Int) -> ParquetOutput {
+        let plan = ParquetSinkPlan(
+            path: "/lake", partitionBy: [ParquetPartition(name: "country", column: 0, transform: .identity)], rollEvery: 1, rollSize: rollSize,
+            compression: .none)
+        return ParquetOutput("files", plan, columns: [0, 1], input: schema, namespace: 8, rule: .byRows(pendingBytesMax: 4 * rollSize))
     }
 
     mutating func append(_ rows: ArraySlice<(country: String, amount: Int64?)>) {
@@ -54,7 +61,7 @@ private struct Writer {
 
     /// The process ends and another one takes up what was frozen.
     mutating func restart() {
-        output = Self.fresh()
+        output = Self.fresh(rollSize)
         for (key, value) in state.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             let isGood = key.withUnsafeBytes { key in value.withUnsafeBytes { output.load(key: key, value: $0, now: .now) } }
             #expect(isGood)
@@ -63,29 +70,33 @@ private struct Writer {
 }
 
 struct FilesByRowsTests {
-    private static func rows(_ dice: inout some RandomNumberGenerator) -> [(country: String, amount: Int64?)] {
-        (0..<20_000).map { number in
+    private static func rows(_ count: Int, _ dice: inout SplitMix64) -> [(country: String, amount: Int64?)] {
+        (0..<count).map { number in
             // A few large directories and many small ones, so that both limits are met.
             let country = Bool.random(using: &dice) ? "C\(Int.random(in: 0..<2, using: &dice))" : "c\(Int.random(in: 0..<80, using: &dice))"
             return (country, number % 7 == 0 ? nil : Int64(number))
         }
     }
 
-    @Test func filesFollowFromTheRowsHoweverTheyAreCutIntoBatchesEpochsAndLives() {
-        var dice = SystemRandomNumberGenerator()
-        let rows = Self.rows(&dice)
-        var wanted = Writer()
+    /// The larger files are of several pieces of state an epoch.
+    @Test(arguments: [(10_000, 20_000), (100_000, 60_000)])
+    func filesFollowFromTheRowsHoweverTheyAreCutIntoBatchesEpochsAndLives(_ rollSize: Int, _ count: Int) {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var dice = SplitMix64(seed: seed)
+        let rows = Self.rows(count, &dice)
+        var wanted = Writer(rollSize: rollSize)
         wanted.append(rows[...])
         wanted.freeze(rollAll: true)
         // Some were full, and some had to make room for others.
-        #expect(wanted.files.count > 82 * 2)
+        #expect(wanted.files.count > 82 + 5)
 
         for _ in 0..<6 {
-            var writer = Writer()
+            var writer = Writer(rollSize: rollSize)
             var done = 0
             var committed = 0
             while done < rows.count {
-                let next = min(rows.count, done + Int.random(in: 1...3_000, using: &dice))
+                let next = min(rows.count, done + Int.random(in: 1...count / 7, using: &dice))
                 writer.append(rows[done..<next])
                 done = next
                 switch Int.random(in: 0..<4, using: &dice) {
