@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures, and prints medians with their spread.
 #   scripts/bench.sh [JOB...] [--events N] [--repeats N] [--partitions N...] [--workers N...] [--directory DIR] [--json FILE]
-#       a job end to end (passthrough, tumbling, sessions, sessions-large, dedupe, hot, salted, hot-salted, shuffled, nexmark-q0 to nexmark-q18): fills a
+#       a job end to end (passthrough, passthrough-plain, tumbling, sessions, sessions-large, dedupe, hot, salted, hot-salted, shuffled, nexmark-q0 to nexmark-q18): fills a
 #       topic of a log, drains it with a daemon, both processes of their own: throughput, processor time by part, commits, memory. Several numbers of
 #       partitions and workers are measured in all combinations
 #   scripts/bench.sh operators

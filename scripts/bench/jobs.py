@@ -17,10 +17,12 @@ class Job:
     # Bids instead of clicks.
     is_nexmark: bool = False
     memory: str = "1GiB"
+    # Of what goes out, where the job file leaves it open.
+    compression: str = "lz4"
 
     def text(self, name):
         """The job file under another name: a group of its own, so that it begins at the first record."""
-        lines = self.file.read_text().splitlines(keepends=True)
+        lines = self.file.read_text().replace("${COMPRESSION:-lz4}", self.compression).splitlines(keepends=True)
         return "".join(f"job: {name}\n" if line.startswith("job:") else line for line in lines)
 
     def fill(self, log, seed):
@@ -33,6 +35,7 @@ SESSIONS = ROOT / "config/jobs/clickstream-sessions.yaml"
 
 JOBS = {
     "passthrough": Job(BENCH / "passthrough.yaml", "decode, filter, encode: 97% of the records go out again"),
+    "passthrough-plain": Job(BENCH / "passthrough.yaml", "the same, and what goes out is not compressed", compression="none"),
     "tumbling": Job(BENCH / "tumbling.yaml", "counts per page, every 5 minutes", topic="clicks-by-page", span="30m", options=("--key", "page")),
     "sessions": Job(SESSIONS, "the main job: dedupe and sessions of 200,000 users"),
     "sessions-large": Job(
