@@ -47,13 +47,13 @@ for address in "${addresses[@]}"; do
 done
 
 daemon=
-generator=
+show=
 stop() {
     trap - EXIT
     trap '' INT TERM
-    if [[ -n "$generator" ]]; then
-        # Again and again: a shell that has not become the generator yet forgets a signal.
-        while kill "$generator" 2>/dev/null; do sleep 0.1; done
+    if [[ -n "$show" ]]; then
+        kill "$show" 2>/dev/null || true
+        wait "$show" 2>/dev/null || true
     fi
     if [[ -n "$daemon" ]]; then
         printf '\nStopping after a last commit.\n'
@@ -112,60 +112,78 @@ say "Starting millrace run --config $config $job (its log: $output)"
 # In a session of its own a Ctrl-C does not reach it besides: told twice to stop it does without a last commit.
 setsid "$millrace" run --config "$config" --log text "$job" >"$output" 2>&1 &
 daemon=$!
-await 60 is_ready || is_over || fail "millrace is not ready after 60 s: $(curl -sS "$http/readyz" 2>&1 || true)"
-echo "Ready. Dashboard: $http/"
 
-# Event time goes on where the last demo ended, at most two hours ago, and then keeps to the clock: what is older than what the
-# job has seen would be late.
-await 5 has_positions || true
-await 30 is_caught_up || true
-now=$(date +%s)
-rate=100
-seed=$(date +%s%N)
-seen=$(curl -fsS "$http/metrics" | awk 'index($1, "millrace_watermark_seconds{") == 1 && $NF > max { max = $NF } END { printf "%.0f", max }')
-from=$((seen + 90 > now - 7200 ? seen + 90 : now - 7200))
-if ((now - from > 60)); then
-    say "Generating the clicks of the last $(((now - from) / 60)) minutes, then $rate a second as they happen"
-    # Waited for, it can be stopped: a Ctrl-C in the moment in which it starts would not reach it.
-    "$millrace" generate --events $(((now - from) * rate)) --users 100000 --seed "$seed" --start $((from * 1000)) \
-        --span $((now - from))s --brokers "$brokers" demo-clicks &
+generator=
+halt() {
+    if [[ -n "$generator" ]]; then
+        # Again and again: a shell that has not become the generator yet forgets a signal.
+        while kill "$generator" 2>/dev/null; do sleep 0.1; done
+    fi
+}
+
+# All that is shown, in the background: a shell that waits for a command in front loses a Ctrl-C that comes as the command ends.
+show() {
+    trap halt EXIT
+    trap 'exit 0' TERM
+    await 60 is_ready || is_over || fail "millrace is not ready after 60 s: $(curl -sS "$http/readyz" 2>&1 || true)"
+    echo "Ready. Dashboard: $http/"
+
+    # Event time goes on where the last demo ended, at most two hours ago, and then keeps to the clock: what is older than what the
+    # job has seen would be late.
+    await 5 has_positions || true
+    await 30 is_caught_up || true
+    now=$(date +%s)
+    rate=100
+    seed=$(date +%s%N)
+    seen=$(curl -fsS "$http/metrics" | awk 'index($1, "millrace_watermark_seconds{") == 1 && $NF > max { max = $NF } END { printf "%.0f", max }')
+    from=$((seen + 90 > now - 7200 ? seen + 90 : now - 7200))
+    if ((now - from > 60)); then
+        say "Generating the clicks of the last $(((now - from) / 60)) minutes, then $rate a second as they happen"
+        # Waited for, it can be stopped at once.
+        "$millrace" generate --events $(((now - from) * rate)) --users 100000 --seed "$seed" --start $((from * 1000)) \
+            --span $((now - from))s --brokers "$brokers" demo-clicks &
+        generator=$!
+        wait "$generator"
+    else
+        say "Generating $rate clicks a second"
+        now=$((from > now ? from : now))
+    fi
+    "$millrace" generate --events $((rate * 86400)) --rate $rate --users 100000 --seed $((seed + 1)) --start $((now * 1000)) \
+        --span 1d --brokers "$brokers" demo-clicks 2>>"$output" &
     generator=$!
-    wait "$generator"
-else
-    say "Generating $rate clicks a second"
-    now=$((from > now ? from : now))
-fi
-"$millrace" generate --events $((rate * 86400)) --rate $rate --users 100000 --seed $((seed + 1)) --start $((now * 1000)) \
-    --span 1d --brokers "$brokers" demo-clicks 2>>"$output" &
-generator=$!
 
-say "Events flow"
-for _ in 1 2 3; do
-    counters
-    is_over || sleep 1
-done
+    say "Events flow"
+    for _ in 1 2 3; do
+        counters
+        is_over || sleep 1
+    done
 
-if await 30 has_sessions; then
-    say "Sessions, as they come out of the topic demo-sessions (kcat -b $brokers -C -t demo-sessions)"
-    kcat -b "$brokers" -C -t demo-sessions -o -50 -c 5 -e -q || true
-else
-    echo "No session has ended yet: one does when its user has been quiet for 30 minutes of event time."
-fi
+    if await 30 has_sessions; then
+        say "Sessions, as they come out of the topic demo-sessions (kcat -b $brokers -C -t demo-sessions)"
+        kcat -b "$brokers" -C -t demo-sessions -o -50 -c 5 -e -q || true
+    else
+        echo "No session has ended yet: one does when its user has been quiet for 30 minutes of event time."
+    fi
 
-if await 30 has_files; then
-    say "The same sessions as Parquet: $(find "$lake" -name '*.parquet' | wc -l) files so far, a new one every 10 s, in ./$lake"
-    find "$lake" -name '*.parquet' | head -n 3
-    cat <<TEXT
+    if await 30 has_files; then
+        say "The same sessions as Parquet: $(find "$lake" -name '*.parquet' | wc -l) files so far, a new one every 10 s, in ./$lake"
+        find "$lake" -name '*.parquet' | head -n 3
+        cat <<TEXT
 To read them (python3 -m pip install duckdb):
     python3 -c "import duckdb; print(duckdb.sql(\"select count(*) sessions, sum(events) events, sum(revenue) revenue from '$lake/**/*.parquet'\"))"
 TEXT
-else
-    echo "No Parquet file yet; they will be in ./$lake"
-fi
+    else
+        echo "No Parquet file yet; they will be in ./$lake"
+    fi
 
-say "Dashboard: $http/    metrics: $http/metrics    stop: Ctrl-C"
-while ! is_over; do
-    kill -0 "$daemon" 2>/dev/null || fail "millrace has ended"
-    counters
-    sleep 2
-done
+    say "Dashboard: $http/    metrics: $http/metrics    stop: Ctrl-C"
+    while ! is_over; do
+        kill -0 "$daemon" 2>/dev/null || fail "millrace has ended"
+        counters
+        sleep 2
+    done
+}
+
+show &
+show=$!
+wait "$show"

@@ -421,10 +421,9 @@ def test_the_rate_is_kept_and_progress_is_told(site):
     assert len(running) > 10, "it was over at once"
     (first, before), (last, after) = running[0], running[-1]
     assert after["total"] == 6_000 and last - first > 3
-    # Never faster, in no second of it; a worker's turn is a twentieth of a second's records.
+    # Never faster, over no time; a worker's turn is a twentieth of a second's records, and what is told may be a second old where others use the machine.
     for at, p in running:
-        later = [q["done"] for other, q in running if 1.0 <= other - at < 1.5]
-        assert all(done - p["done"] <= 1.5 * 1_000 + 2 * 50 + 210 for done in later)
+        assert all(q["done"] - p["done"] <= 1_000 * (other - at + 1) + 2 * 50 for other, q in running if other > at)
     assert (after["done"] - before["done"]) / (last - first) < 1_100
     assert any(p["seconds_left"] for _, p in running)
     [end] = [json.loads(line) for line in s.log_text().splitlines() if '"msg":"progress"' in line][-1:]

@@ -13,12 +13,16 @@ struct Clicks {
     private var time: Int64 = 1_767_225_600_000
     private let users: Int
     private let pace: Int64
+    private let items: Int
 
-    /// - Parameter pace: event time from one event to the next, milliseconds.
-    init(seed: UInt64, users: Int = 20_000, pace: Int64 = 50) {
+    /// - Parameters:
+    ///   - pace: event time from one event to the next, milliseconds.
+    ///   - items: in each of 40 categories, a page each.
+    init(seed: UInt64, users: Int = 20_000, pace: Int64 = 50, items: Int = 5_000) {
         random = SplitMix64(seed: seed)
         self.users = users
         self.pace = pace
+        self.items = items
     }
 
     mutating func next() -> String {
@@ -28,7 +32,7 @@ struct Clicks {
         let padded = String(repeating: "0", count: 16 - id.count) + id
         return """
             {"event_id":"\(padded)\(padded)","user_id":"user-\(1_000_000 + random.below(users))","ts":\(time - Int64(random.below(20_000))),\
-            "event_type":"\(kind < 70 ? "view" : kind < 97 ? "click" : "purchase")","url":"/shop/category-\(random.below(40))/item-\(random.below(5_000))",\
+            "event_type":"\(kind < 70 ? "view" : kind < 97 ? "click" : "purchase")","url":"/shop/category-\(random.below(40))/item-\(random.below(items))",\
             "amount":\(kind >= 97 ? "\(random.below(400)).\(10 + random.below(90))" : "null"),"device":{"os":"android","browser":"firefox"},\
             "referrer":"/campaign/\(random.below(1_000))"}
             """

@@ -36,6 +36,7 @@ extension JobSession {
         }
         let later = plan.sources.filter { plan.shuffleDepth(of: $0) > doneDepth }
         guard done.count == ends.count, owned.count == ends.count + later.reduce(0, { $0 + Int(partitions[$1.topic] ?? 0) }) else { return }
+        report()
         if mode.closesWindows {
             // A backfill does not write the state of windows that it closes at once.
             if mode.replay == nil { try drive(.due) }
