@@ -52,8 +52,8 @@ stop() {
     trap - EXIT
     trap '' INT TERM
     if [[ -n "$show" ]]; then
-        kill "$show" 2>/dev/null || true
-        wait "$show" 2>/dev/null || true
+        # Again and again: a shell that has not become the generator yet forgets a signal.
+        while kill -- "-$show" 2>/dev/null; do sleep 0.1; done
     fi
     if [[ -n "$daemon" ]]; then
         printf '\nStopping after a last commit.\n'
@@ -63,6 +63,7 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 0' INT TERM
+is_asked=
 
 fail() {
     echo "demo: $*; the end of $output:" >&2
@@ -109,22 +110,14 @@ counters() {
 SECONDS=0
 mkdir -p data
 say "Starting millrace run --config $config $job (its log: $output)"
+# Asked to stop in this moment, the shell would not know yet what to stop.
+trap 'is_asked=1' INT TERM
 # In a session of its own a Ctrl-C does not reach it besides: told twice to stop it does without a last commit.
 setsid "$millrace" run --config "$config" --log text "$job" >"$output" 2>&1 &
 daemon=$!
 
-generator=
-halt() {
-    if [[ -n "$generator" ]]; then
-        # Again and again: a shell that has not become the generator yet forgets a signal.
-        while kill "$generator" 2>/dev/null; do sleep 0.1; done
-    fi
-}
-
 # All that is shown, in the background: a shell that waits for a command in front loses a Ctrl-C that comes as the command ends.
 show() {
-    trap halt EXIT
-    trap 'exit 0' TERM
     await 60 is_ready || is_over || fail "millrace is not ready after 60 s: $(curl -sS "$http/readyz" 2>&1 || true)"
     echo "Ready. Dashboard: $http/"
 
@@ -142,15 +135,13 @@ show() {
         # Waited for, it can be stopped at once.
         "$millrace" generate --events $(((now - from) * rate)) --users 100000 --seed "$seed" --start $((from * 1000)) \
             --span $((now - from))s --brokers "$brokers" demo-clicks &
-        generator=$!
-        wait "$generator"
+        wait "$!"
     else
         say "Generating $rate clicks a second"
         now=$((from > now ? from : now))
     fi
     "$millrace" generate --events $((rate * 86400)) --rate $rate --users 100000 --seed $((seed + 1)) --start $((now * 1000)) \
         --span 1d --brokers "$brokers" demo-clicks 2>>"$output" &
-    generator=$!
 
     say "Events flow"
     for _ in 1 2 3; do
@@ -184,6 +175,11 @@ TEXT
     done
 }
 
-show &
+# A group of processes of its own, with the generator.
+set -m
+show </dev/null &
 show=$!
+set +m
+trap 'exit 0' INT TERM
+[[ -z "$is_asked" ]] || exit 0
 wait "$show"

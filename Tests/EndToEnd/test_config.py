@@ -1,11 +1,13 @@
 """Everything in config/ and scripts/demo.sh: what a newcomer starts first has to work."""
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from urllib.request import urlopen
 
 import duckdb
@@ -151,6 +153,10 @@ def test_the_demo_stops_what_it_started_and_says_when_a_port_is_taken(tmp_path):
     second = demo(tmp_path)
     out, _ = second.communicate(timeout=60)
     assert second.returncode == 1 and f"something listens on 127.0.0.1:{http} already" in out, out
+    # At any moment: of a command in front, behind, or between two.
+    seconds = random.uniform(0, 3)
+    print(f"Ctrl-C after {seconds} s")
+    time.sleep(seconds)
     # What a terminal does at Ctrl-C.
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
