@@ -196,9 +196,10 @@ final class Pipeline {
         return input
     }
 
-    /// Bytes of output that wait for the commit, and of rows that wait for their file.
+    /// Bytes of output that wait for the commit, windows that a shuffle takes then among them, and of rows that wait for their file: what an epoch adds
+    /// to them has no other bound.
     var outputBytes: Int {
-        kafka.reduce(0) { $0 + $1.size } + parquet.reduce(0) { $0 + $1.fullSize } + shuffles.reduce(0) { $0 + $1.size }
+        kafka.reduce(0) { $0 + $1.size } + parquet.reduce(0) { $0 + $1.size + $1.fullSize } + shuffles.reduce(0) { $0 + $1.size }
     }
 
     /// Bytes of state in memory.
