@@ -224,6 +224,45 @@ def test_committed_to_its_end_and_not_published_it_closes_no_window_again(site):
     assert sessions(log, "sessions.out.backfill.held") == sessions(log, "sessions.out.backfill.calm")
 
 
+def test_a_partition_is_committed_when_it_is_done_and_not_read_again(site):
+    history = History(site)
+    end = int(time.time() * 1000)
+    calm = history.new("calm", workers=4)
+    assert backfill(calm, "calm", BEGIN, end) == 0, calm.log_text()[-3_000:]
+    # One worker has the partitions one after the other, and commits only because one of them is done.
+    s = history.new("turns", interval="1h", workers=1)
+    process = start(s, "turns", BEGIN, end, "--rate", 2_000)
+    log = history.site
+
+    def positions():
+        """How far what is committed goes, by partition."""
+        return {number: max(0, offset) for number, (offset, _) in log.committed("sessions.backfill.turns", "clicks").items()}
+
+    await_that(lambda: any(positions().values()), 60, "a commit")
+    s.kill(process)
+    ends = {int(number): int(last) + 1 for number, last in re.findall(r"clicks/(\d): offsets 0 to (\d+)", s.command(
+        "backfill", s.job, "--from", BEGIN, "--to", end, "--run-id", "turns", "--dry-run", "--config", s.config).stdout)}
+    assert len(ends) == 4 and sum(ends.values()) == EVENTS
+    done = positions()
+    assert 0 < sum(offset > 0 for offset in done.values()) < 4, done
+    assert all(offset in (0, ends[number]) for number, offset in done.items()), (done, ends)
+    # What is committed of them is not kept, and not done again.
+    again = start(s, "turns", BEGIN, end, "--rate", 2_000)
+    first = await_that(lambda: ((s.status("sessions.backfill.turns") or {}).get("progress") or {"done": 0})["done"], 60, "progress")
+    assert first >= sum(done.values())
+    consumed = []
+
+    def ended():
+        consumed.append(s.metric("millrace_records_consumed_total"))
+        return again.poll() is not None
+    await_that(ended, 120, "the end")
+    assert again.returncode == 0, s.log_text()[-3_000:]
+    assert 0 < max(filter(None, consumed)) <= sum(ends.values()) - sum(done.values())
+    assert published(s, "turns") == published(calm, "calm") and summary(s) == summary(calm)
+    assert sessions(log, "sessions.out.backfill.turns") == sessions(log, "sessions.out.backfill.calm")
+    assert letters(log, "dead.backfill.turns") == letters(log, "dead.backfill.calm")
+
+
 SHUFFLED = re.sub(r"  sessions:\n(    .*\n)+", """\
   sessions:
     from: unique

@@ -8,6 +8,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 
 from drain import drain
@@ -23,6 +24,12 @@ def arguments_of(directory, run):
     return [BINARY, "backfill", "--config", config, "--from", "0", "--to", str(int(time.time() * 1000)), "--run-id", run, directory / "job.yaml"]
 
 
+def look_until_end(process, threads):
+    while process.returncode is None:
+        threads.look()
+        time.sleep(0.05)
+
+
 def backfill(directory, log, job, number):
     """One run over the whole topic, from the start of the process to its end."""
     before = log.threads.look().used()
@@ -31,11 +38,13 @@ def backfill(directory, log, job, number):
         [*arguments_of(directory, f"bench-{number}"), "--log", "json"], cwd=directory, stdout=subprocess.PIPE,
         stderr=open(directory / "backfill.log", "ab"), text=True, env={**os.environ, "MILLRACE_BROKERS": log.brokers})
     threads = Threads(process.pid)
-    while process.poll() is None:
-        threads.look()
-        time.sleep(0.05)
-    seconds = time.monotonic() - began
+    looking = threading.Thread(target=look_until_end, args=(process, threads))
+    looking.start()
+    # Until it closes its output, which it does by ending.
     said = process.stdout.read()
+    process.wait()
+    seconds = time.monotonic() - began
+    looking.join()
     if process.returncode or f"consumed {job.events} =" not in said:
         raise SystemExit(f"the backfill did not end well: {said}\n{(directory / 'backfill.log').read_text()[-2000:]}")
     log.threads.look()

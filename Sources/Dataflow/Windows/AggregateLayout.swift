@@ -143,6 +143,12 @@ struct AggregateLayout {
     }
 
     /// Frees what the payload points to.
+    /// Brings closer what a record has besides itself.
+    func prefetch(_ record: Record) {
+        for index in strings { string(record, index).prefetch() }
+        for index in distincts { distinct(record, index).prefetchPiece() }
+    }
+
     func release(_ record: Record, _ pieces: inout ByteArena) {
         for index in strings { string(record, index).release(&pieces) }
         for index in distincts { distinct(record, index).release(&pieces) }

@@ -1,4 +1,5 @@
 import Batch
+import CShims
 import State
 
 /// A closed window's place in the output: by end, then by key bytes.
@@ -61,37 +62,64 @@ extension WindowCore {
                 open.append(record)
             }
         }
-        for position in 0..<open.count { close(open[position]) }
+        for position in 0..<open.count {
+            if position + 12 < open.count { table.lookup.prefetchSlot(open[position + 12].pointee.hash) }
+            close(open[position])
+        }
     }
 
-    /// Appends the closed windows to `output`, sorted by end and key, and frees them.
-    /// - Returns: false when a key does not decode: state of other group-by columns.
-    mutating func putOut(_ codec: KeyCodec, into output: inout Batch) -> Bool {
-        guard closed.count > 0 else { return true }
+    /// Sorts the closed windows by end and key: so they are put out.
+    mutating func sortClosed() {
+        guard closed.count > 1 else { return }
         var order = UnsafeMutableBufferPointer<ClosedOrder>.allocate(capacity: closed.count)
         defer { order.deallocate() }
         for position in 0..<closed.count { order.initializeElement(at: position, to: ClosedOrder(closed[position])) }
         order.sort(by: ClosedOrder.precedes)
         for position in 0..<closed.count { closed[position] = order[position].record }
+    }
 
-        guard putOutKeys(codec, into: &output) else { return false }
-        let groups = codec.fields.count
-        for position in 0..<closed.count {
-            let window = closed[position].pointee
-            output.columns[groups].append(integer: window.start)
-            output.columns[groups + 1].append(integer: window.end)
-            output.eventTimes.append(window.end - 1)
-            output.watermarks.append(window.end - 1)
-            output.selection.append(Int32(output.rowCount + position))
+    /// Windows that are put out column by column: a cache holds them.
+    private static let windowsAtOnce = 256
+
+    /// Appends the closed windows, which are sorted, to `output` and frees them.
+    /// - Parameter max: of them; the others are left for the next call.
+    /// - Returns: false when a key does not decode: state of other group-by columns.
+    mutating func putOut(_ codec: KeyCodec, max: Int = .max, into output: inout Batch) -> Bool {
+        let last = putOutCount + min(max, closed.count - putOutCount)
+        while putOutCount < last {
+            let end = min(putOutCount + Self.windowsAtOnce, last)
+            guard putOut(putOutCount..<end, codec, into: &output) else { return false }
+            putOutCount = end
         }
-        for index in 0..<layout.slots.count { putOut(layout.slots[index], index, into: &output.columns[groups + 2 + index]) }
-        output.rowCount += closed.count
-        for position in 0..<closed.count { free(closed[position]) }
-        closed.removeAll()
+        if putOutCount == closed.count {
+            closed.removeAll()
+            putOutCount = 0
+        }
         return true
     }
 
-    private func putOutKeys(_ codec: KeyCodec, into output: inout Batch) -> Bool {
+    private mutating func putOut(_ range: Range<Int>, _ codec: KeyCodec, into output: inout Batch) -> Bool {
+        for position in range {
+            millrace_prefetch(closed[position])
+            table.lookup.prefetchPayload(closed[position])
+        }
+        if layout.hasPieces {
+            for position in range { layout.prefetch(closed[position]) }
+        }
+        guard putOutKeys(range, codec, into: &output) else { return false }
+        let groups = codec.fields.count
+        for position in range { output.columns[groups].append(integer: closed[position].pointee.start) }
+        for position in range { output.columns[groups + 1].append(integer: closed[position].pointee.end) }
+        for position in range { output.eventTimes.append(closed[position].pointee.end - 1) }
+        for position in range { output.watermarks.append(closed[position].pointee.end - 1) }
+        output.selection.append(contentsOf: Int32(output.rowCount)..<Int32(output.rowCount + range.count))
+        for index in 0..<layout.slots.count { putOut(range, layout.slots[index], index, into: &output.columns[groups + 2 + index]) }
+        output.rowCount += range.count
+        for position in range { free(closed[position]) }
+        return true
+    }
+
+    private func putOutKeys(_ range: Range<Int>, _ codec: KeyCodec, into output: inout Batch) -> Bool {
         // Out of the batch while they grow: a slice of its columns would copy them.
         var columns = codec.fields.indices.map { index in
             let column = output.columns[index]
@@ -99,7 +127,7 @@ extension WindowCore {
             return column
         }
         var isDecoded = true
-        for position in 0..<closed.count where isDecoded { isDecoded = codec.decode(closed[position].key, into: &columns) }
+        for position in range where isDecoded { isDecoded = codec.decode(closed[position].key, into: &columns) }
         for index in codec.fields.indices { output.columns[index] = columns[index] }
         return isDecoded
     }
@@ -108,8 +136,8 @@ extension WindowCore {
         record.payload.load(fromByteOffset: AggregateLayout.presenceOffset, as: UInt64.self) & slot.presence != 0
     }
 
-    private mutating func putOut(_ slot: AggregateSlot, _ index: Int, into column: inout Column) {
-        for position in 0..<closed.count {
+    private mutating func putOut(_ range: Range<Int>, _ slot: AggregateSlot, _ index: Int, into column: inout Column) {
+        for position in range {
             let record = closed[position]
             let payload = record.payload
             switch slot.function {

@@ -41,8 +41,9 @@ struct WindowCore: ~Copyable {
     var wanted = RawList<WantedChain>(capacity: 1)
     var keyScratch = RawList<UInt8>(capacity: 64)
 
-    /// Windows that are closed, unlinked and not yet put out.
+    /// Windows that are closed, unlinked and not yet put out; the first so many have been.
     var closed = RawList<Record>()
+    var putOutCount = 0
     var due = RawList<EventTimers.Entry>()
     /// The uid of the next window whose sets go into chunks; 0 is nobody's.
     var nextUid: UInt64 = 1

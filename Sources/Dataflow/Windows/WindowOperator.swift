@@ -120,21 +120,34 @@ package final class WindowOperator {
     package func advance(to watermark: Int64, into output: inout Batch) throws(StateError) {
         core.watermark = max(core.watermark, core.effective(watermark))
         core.closeDue(core.watermark)
-        try putOut(coldUpTo: core.watermark, into: &output)
+        try closeCold(upTo: core.watermark)
+        try putOut(max: .max, into: &output)
     }
 
-    /// Appends every open window to `output`: the input has ended, and so has time. Partial windows are taken instead.
-    package func flush(into output: inout Batch) throws(StateError) {
-        guard !definition.isPartial else { return }
-        core.closeAll()
-        try putOut(coldUpTo: .max, into: &output)
-        core.watermark = .max
+    /// Appends open windows to `output`: the input has ended, and so has time. Partial windows are taken instead.
+    /// - Parameter max: of them, in one call.
+    /// - Returns: whether there are more. Nothing else is to be done with the operator before all are out.
+    @discardableResult
+    package func flush(into output: inout Batch, max: Int = .max) throws(StateError) -> Bool {
+        guard !definition.isPartial else { return false }
+        if core.closed.count == 0 {
+            core.closeAll()
+            try closeCold(upTo: .max)
+            core.watermark = .max
+        }
+        try putOut(max: max, into: &output)
+        return core.closed.count > 0
     }
 
-    private func putOut(coldUpTo watermark: Int64, into output: inout Batch) throws(StateError) {
+    /// Closes what is not in memory, and sorts what is closed.
+    private func closeCold(upTo watermark: Int64) throws(StateError) {
         try core.closeSpilled(watermark)
         if core.table.asksHome, let home { try core.closeCold(watermark, namespaces.windows, namespaces.sets, home) }
-        guard core.putOut(codec, into: &output) else { throw WindowCore.damaged("a key is none of \(definition.name)'s") }
+        core.sortClosed()
+    }
+
+    private func putOut(max: Int, into output: inout Batch) throws(StateError) {
+        guard core.putOut(codec, max: max, into: &output) else { throw WindowCore.damaged("a key is none of \(definition.name)'s") }
     }
 
     // MARK: Epochs

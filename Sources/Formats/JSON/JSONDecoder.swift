@@ -106,9 +106,13 @@ package final class JSONDecoder {
         _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ rows: Range<Int>, _ indexer: OpaquePointer, _ locator: JSONLocator,
         into batch: inout Batch, _ failures: inout [DecodeFailure]
     ) {
+        // Taken out of the object: in the loop it is a plain variable.
+        var shapes = self.shapes
+        self.shapes = JSONShapes()
+        defer { self.shapes = shapes }
         for row in rows {
             let position = row &- rows.lowerBound
-            let fault = locate(payloads[row], indexer, locator, slots + position &* locator.nodeCount, &states[position])
+            let fault = locate(payloads[row], indexer, locator, slots + position &* locator.nodeCount, &shapes, &states[position])
             if fault.kind != .none {
                 states[position] = .failed
                 note(fault, row, payloads[row])
@@ -125,7 +129,7 @@ package final class JSONDecoder {
     @inline(__always)
     private func locate(
         _ payload: UnsafeRawBufferPointer, _ indexer: OpaquePointer, _ locator: JSONLocator,
-        _ slots: UnsafeMutablePointer<ValueSlot>, _ state: inout RecordState
+        _ slots: UnsafeMutablePointer<ValueSlot>, _ shapes: inout JSONShapes, _ state: inout RecordState
     ) -> SyntaxFault {
         guard let base = payload.baseAddress else { return SyntaxFault(kind: .null, offset: 0) }
         guard payload.count > 0 else { return SyntaxFault(kind: .empty, offset: 0) }

@@ -190,7 +190,10 @@ struct JSONShapes {
     private static let creditMax = 256
 
     private var shapes: [JSONShape] = []
-    private var recent = 0
+    /// The one that the last record had.
+    private var recent = 0 { didSet { recentShape = Unmanaged.passUnretained(shapes[recent]) } }
+    /// It again, without counting references.
+    private var recentShape: Unmanaged<JSONShape>?
     private var oldest = 0
     private var learningPause = 0
     private var lookingPause = 0
@@ -204,8 +207,8 @@ struct JSONShapes {
             lookingPause &-= 1
             return false
         }
-        guard recent < shapes.count else { return false }
-        if shapes[recent].locate(bytes, count, into: slots) {
+        guard let recentShape else { return false }
+        if recentShape._withUnsafeGuaranteedRef({ $0.locate(bytes, count, into: slots) }) {
             if credit < Self.creditMax { credit &+= 1 }
             return true
         }
@@ -254,11 +257,11 @@ struct JSONShapes {
             return
         }
         if shapes.count < Self.count {
-            recent = shapes.count
             shapes.append(shape)
+            recent = shapes.count - 1
         } else {
-            recent = oldest
             shapes[oldest] = shape
+            recent = oldest
             oldest = (oldest + 1) % Self.count
         }
     }

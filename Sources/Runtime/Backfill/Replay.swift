@@ -28,6 +28,9 @@ package struct Replay: Equatable, Sendable {
         pendingBytesMax = min(max(share, Self.pendingBytesRange.lowerBound), Self.pendingBytesRange.upperBound)
     }
 
+    /// Of all partitions, at most: control records count.
+    var recordCount: Int64 { ranges.values.reduce(0) { $0 + Int64($1.count) } }
+
     /// The name of a file of `task`, the one numbered `number` of its sink.
     func fileName(_ task: TaskID, number: Int) -> String {
         let digits = String(number)

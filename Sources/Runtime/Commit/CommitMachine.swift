@@ -52,7 +52,7 @@ package struct CommitMachine: Sendable {
         case publishFailed(String)
         /// The time of a back-off is over.
         case retry
-        /// The group takes these tasks away, in order: commit first.
+        /// These tasks go, in order, because the group takes them away or because they are done: commit first.
         case revoke(Set<TaskID>)
         /// The group took these tasks away already.
         case lose(Set<TaskID>)
@@ -61,7 +61,8 @@ package struct CommitMachine: Sendable {
     }
 
     package enum Action: Equatable, Sendable {
-        /// Every worker ends its batch and freezes; tasks in `releasing` take no record after it.
+        /// Every worker ends its batch and freezes; tasks in `releasing` take no record after it. Those that are not among them may go on
+        /// in the epoch that they are in, as if nothing had changed in them.
         case freeze(epoch: Int, releasing: Set<TaskID>)
         /// Write the deltas and the rolled files under their staging names, durably.
         case prepare(epoch: Int)

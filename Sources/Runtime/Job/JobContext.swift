@@ -19,6 +19,7 @@ package struct JobContext: Sendable {
     let homeCache: HomeCache
     let surroundings: any Surroundings
     let transactionTimeout = TransactionTimeout()
+    let spareRecords = SpareRecords()
 
     package init(
         plan: JobPlan, settings: RuntimeSettings, mode: RunMode, client: ClientConfiguration, board: JobStatusBoard,

@@ -31,8 +31,9 @@ extension JobSession {
         for partition in partitions where !pending.contains(partition) {
             let id = taskID(partition)
             guard owned[id] == nil, let source = plan.sources.first(where: { $0.topic == partition.topic }) else { continue }
-            // A partition that the topic has got since has nothing of the range.
+            // A partition that the topic has got since has nothing of the range; and one that is committed to its end has gone.
             if let replay = mode.replay, source.shuffle == nil, replay.ranges[partition] == nil { continue }
+            if order != nil, finished.contains(partition) { continue }
             // A life before this one may still be writing.
             if let home = leaving.removeValue(forKey: id) {
                 maintenance.catchUp()
@@ -119,6 +120,11 @@ extension JobSession {
             machine.join(recoveredAt: recovered.chain.tip?.epoch ?? 0)
             starts[partition] = mode.replay?.ranges[partition]?.lowerBound ?? position
             recovered.task.end = ends?[partition]
+            if order != nil, let end = ends?[partition] {
+                recovered.task.closesAtEnd = true
+                recovered.task.expect(records: end - position)
+                if position >= end { try recovered.task.reachEnd(end) }
+            }
             workers[worker].send(.adopt(TaskHandle(task: recovered.task), reply: reply))
         }
         var taken = 0
@@ -128,6 +134,10 @@ extension JobSession {
         }
         for partition in begun {
             guard let task = owned[taskID(partition)] else { continue }
+            if order != nil {
+                order?.add(partition, worker: task.worker)
+                continue
+            }
             if mode.replay != nil, let end = ends?[partition], task.start >= end {
                 finished.insert(partition)
                 continue

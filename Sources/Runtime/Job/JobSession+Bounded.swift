@@ -27,7 +27,9 @@ extension JobSession {
 
     /// The run is over when every partition of this instance has reached its end; the sources of shuffles after those above them.
     func endIfDone() throws(RuntimeFailure) {
-        guard let ends, !isStopping, !owned.isEmpty else { return }
+        guard let ends, !isStopping else { return }
+        if order != nil { return try endInTurn(ends) }
+        guard !owned.isEmpty else { return }
         let done = owned.values.filter { task in ends[task.partition].map { task.progress.position >= $0 } ?? false }.map(\.partition)
         if mode.replay != nil {
             // What lies behind the end would be fetched and thrown away for as long as the others take.
@@ -41,7 +43,8 @@ extension JobSession {
             // A backfill does not write the state of windows that it closes at once.
             if mode.replay == nil { try drive(.due) }
             let names = Set(plan.sources.filter { plan.shuffleDepth(of: $0) == doneDepth }.map(\.name))
-            for worker in workers { worker.send(.closeWindows(sources: names)) }
+            let closing = Set(owned.keys.filter { names.contains($0.source) })
+            for worker in workers { worker.send(.closeWindows(of: closing)) }
         }
         doneDepth += 1
         guard later.isEmpty else {

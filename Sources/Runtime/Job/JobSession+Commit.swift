@@ -44,7 +44,11 @@ extension JobSession {
         case .publish(let epoch):
             return publish(epoch)
         case .release(let tasks), .drop(let tasks):
-            if case .drop = action { try drop(tasks) }
+            if case .drop = action {
+                try drop(tasks)
+                // What they did at their ends is not committed.
+                finished.subtract(tasks.compactMap { owned[$0]?.partition })
+            }
             for task in tasks.sorted() { forget(task) }
             return nil
         case .backOff(let reason):
@@ -63,11 +67,9 @@ extension JobSession {
     private func freeze(_ epoch: Int, _ releasing: Set<TaskID>) throws(RuntimeFailure) -> [CommitMachine.FrozenTask] {
         epochStart = clock.now()
         let reply = Mailbox<WorkerReply>()
-        // A stop takes every task with it, so that nothing is read that is not committed.
-        let all = context.requests.isStopRequested || rollsAll ? Set(owned.keys) : releasing
-        for worker in workers {
-            worker.send(.freeze(epoch: epoch, releasing: all, rollAll: rollsAll, keepsState: !isEndOfReplay, reply: reply))
-        }
+        let end = epochEnd(epoch, releasing)
+        lastOfTheirs = end.last
+        for worker in workers { worker.send(.freeze(end, reply: reply)) }
         frozen = [:]
         var answers = 0
         while answers < workers.count {
@@ -88,6 +90,18 @@ extension JobSession {
             }
         }
         return frozen.values.map { .init(task: $0.content.task, delta: $0.delta.id, ledger: $0.content.ledger) }
+    }
+
+    private func epochEnd(_ epoch: Int, _ releasing: Set<TaskID>) -> EpochEnd {
+        // A stop takes every task with it, so that nothing is read that is not committed.
+        let isStop = context.requests.isStopRequested || rollsAll
+        let releasing = isStop ? Set(owned.keys) : releasing
+        // A backfill does not write the state of windows that it has closed: nobody reads it again.
+        let last = order != nil ? ended.intersection(releasing) : rollsAll && mode.replay != nil ? releasing : []
+        // Those that go do not make the others write their state.
+        let isPart = order != nil && !isStop && !releasing.isEmpty
+        return EpochEnd(
+            epoch: epoch, tasks: isPart ? releasing : nil, releasing: releasing, rolling: rollsAll ? releasing : last, last: last)
     }
 
     /// What workers have answered, waiting for it.
@@ -124,7 +138,7 @@ extension JobSession {
         var extras = content.extras
         extras[DeltaHeader.partitionsKey] = partitions[content.partition.topic].map { "\($0)" }
         if mode.replay != nil { extras.merge(totals(after: content).extras) { $1 } }
-        if isEndOfReplay { extras[Replay.endKey] = "" }
+        if lastOfTheirs.contains(content.task) { extras[Replay.endKey] = "" }
         return extras
     }
 
@@ -297,7 +311,10 @@ extension JobSession {
         guard let owner = owned.removeValue(forKey: task) else { return }
         // Its database can be opened once at a time, and the task may come back.
         if owner.chain.isFlushing { leaving[task] = owner.home } else { owner.home.close() }
-        context.metrics.forget(topic: owner.partition.topic, partition: owner.partition.partition)
+        ended.remove(task)
+        order?.remove(owner.partition)
+        // What came of a partition that is done is still to be seen.
+        if !finished.contains(owner.partition) { context.metrics.forget(topic: owner.partition.topic, partition: owner.partition.partition) }
     }
 
     /// What the group takes away while its assignment still waits is never begun: it would be read without being owned, and the

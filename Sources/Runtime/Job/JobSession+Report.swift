@@ -47,6 +47,9 @@ extension JobSession {
                     name: id.name, topic: topic, partition: number, position: position, lastStableOffset: stable,
                     watermark: isKnown ? watermark : nil, isIdle: task.isIdle))
         }
+        for partition in finished where owned[taskID(partition)] == nil {
+            if let end = ends?[partition], let start = starts[partition] { done += end - start }
+        }
         let total = ends.map { ends in ends.reduce(Int64(0)) { $0 + max(0, $1.value - (starts[$1.key] ?? 0)) } }
         context.board.update {
             $0.tasks = statuses

@@ -79,6 +79,12 @@ package final class JobSession {
     var admin: (any TopicAdministrator)?
     /// Partitions of a backfill that have been read up to their ends, and are read no more.
     var finished: Set<TopicPartition> = []
+    /// Of a backfill that reads its partitions in turn; nil: all at a time.
+    var order: ReadingOrder?
+    /// Tasks in turn that are at their ends, where they close all windows, and have yet to commit that.
+    var ended: Set<TaskID> = []
+    /// Tasks that have their last part in the epoch under way.
+    var lastOfTheirs: Set<TaskID> = []
     /// Of a backfill: what each task has committed since the run began.
     var totals: [TaskID: ReplayTotals] = [:]
     /// Of a bounded run: when it began to count, and what had been done then.
@@ -125,6 +131,7 @@ package final class JobSession {
         }
         self.workers = workers
         placement = Placement(workers: workers.count)
+        order = Self.readingOrder(mode, plan, workers: workers.count)
     }
 
     /// Runs until the job has stopped in order.

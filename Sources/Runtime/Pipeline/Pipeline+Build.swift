@@ -14,9 +14,10 @@ extension Pipeline {
     ///   - memory: of the job, of which each of `tasks` has its part.
     ///   - partitions: of every topic that the job reads.
     ///   - fileRule: what decides on the files of Parquet sinks.
+    ///   - spare: buffers for what goes to Kafka sinks.
     static func build(
         _ plan: JobPlan, source: Int, registry: inout StateRegistry, directory: String, task: TaskID, memory: MemoryShares,
-        tasks: Int, cache: HomeCache, partitions: [String: Int32], fileRule: ParquetOutput.FileRule
+        tasks: Int, cache: HomeCache, partitions: [String: Int32], fileRule: ParquetOutput.FileRule, spare: SpareRecords
     ) throws(StateError) -> (Pipeline, Home) {
         let mine = plan.transforms.indices.filter { plan.source(of: .transform($0)) == source }
         // The home has to know which tables have timers before it is opened.
@@ -62,7 +63,7 @@ extension Pipeline {
             switch sink.target {
             case .kafka(let target):
                 connect(sink.from) { $0.kafka.append(kafka.count) }
-                kafka.append(KafkaOutput(target, columns: sink.columns, input: sink.input))
+                kafka.append(KafkaOutput(target, columns: sink.columns, input: sink.input, spare: spare))
             case .parquet(let target):
                 connect(sink.from) { $0.parquet.append(parquet.count) }
                 let number = registry.namespace(for: sink.name, besides: Array(numbers.values))

@@ -123,16 +123,23 @@ final class Pipeline {
         clock.lap(.window)
     }
 
+    /// Windows that are taken from one operator to the next at a time at the end, however many there are.
+    private static let windowsAtOnce = 4_096
+
     /// Closes every open window, from the source to the sinks.
     func closeWindows(now: ContinuousClock.Instant, clock: inout StageClock) throws(StateError) {
         for node in nodes {
             guard case .window(let window, _) = node.operation else { continue }
             var output = Batch(schema: window.output)
-            try window.flush(into: &output)
-            output.selectAll()
-            var fates = RowFates(rowCount: output.rowCount)
-            // Windows further down are later in the order: they are closed once everything above has been put into them.
-            try deliver(output, to: node.targets, EventTimeRange.noWatermark, now, &fates, isSource: false, &clock)
+            var isLeft = true
+            while isLeft {
+                output.removeAll()
+                isLeft = try window.flush(into: &output, max: Self.windowsAtOnce)
+                output.selectAll()
+                var fates = RowFates(rowCount: output.rowCount)
+                // Windows further down are later in the order: they are closed once everything above has been put into them.
+                try deliver(output, to: node.targets, EventTimeRange.noWatermark, now, &fates, isSource: false, &clock)
+            }
         }
     }
 
@@ -255,6 +262,13 @@ final class Pipeline {
         let budget = max(memoryMax / 8, memoryMax - taken) / dedupeCount
         for node in nodes {
             if case .dedupe(let dedupe) = node.operation { dedupe.remembered.memoryBudget = budget }
+        }
+    }
+
+    /// Says before the first record how many there will be at most.
+    func expect(records: Int) {
+        for node in nodes {
+            if case .dedupe(let dedupe) = node.operation { dedupe.remembered.expect(records) }
         }
     }
 

@@ -26,7 +26,7 @@ extension JobContext {
             var registry = stored
             let (pipeline, home) = try Pipeline.build(
                 plan, source: index, registry: &registry, directory: localDirectory(id), task: id, memory: settings.memory, tasks: tasks, cache: homeCache,
-                partitions: partitions, fileRule: fileRule)
+                partitions: partitions, fileRule: fileRule, spare: spareRecords)
             return FittedPipeline(pipeline: pipeline, home: home, registry: registry)
         }
         let fitted = try build(stored)

@@ -258,8 +258,11 @@ struct TaskRecovery: Sendable {
         _ id: TaskID, _ source: SourcePlan, _ stored: StateRegistry
     ) throws(StateError) -> (Pipeline, Home, StateRegistry) {
         // The group may give all of the partitions to this instance.
+        var tasks = max(1, partitions.values.reduce(0) { $0 + Int($1) })
+        // The one that is read and the one before or after it.
+        if JobSession.readsInTurn(context.mode, plan) { tasks = min(tasks, settings.workers * 2) }
         let fitted = try context.fit(
-            stored, of: id, source, tasks: max(1, partitions.values.reduce(0) { $0 + Int($1) }), partitions: partitions,
+            stored, of: id, source, tasks: tasks, partitions: partitions,
             fileRule: context.mode.replay.map { .byRows(pendingBytesMax: $0.pendingBytesMax) } ?? .byAge)
         for component in fitted.registry.dropping {
             context.log.warn(

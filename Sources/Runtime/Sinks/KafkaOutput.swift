@@ -11,9 +11,10 @@ struct KafkaOutput {
     private var ends: [Int] = []
     private(set) var records = OutgoingRecords()
     /// Where buffers come back to when their epoch is over.
-    let spare = SpareRecords()
+    let spare: SpareRecords
 
-    init(_ plan: KafkaSinkPlan, columns: [Int], input: Schema) {
+    init(_ plan: KafkaSinkPlan, columns: [Int], input: Schema, spare: SpareRecords) {
+        self.spare = spare
         topic = plan.topic
         key = plan.key
         encoder = JSONEncoder(schema: input, columns: columns)
@@ -23,6 +24,7 @@ struct KafkaOutput {
     var size: Int { records.bytes.count + records.entries.count * MemoryLayout<OutgoingRecords.Entry>.stride }
 
     mutating func append(_ batch: Batch) {
+        if records.bytes.capacity == 0 { records = spare.take() }
         // The values go where they stay, and the keys behind them.
         ends.removeAll(keepingCapacity: true)
         var start = records.bytes.count
@@ -42,7 +44,7 @@ struct KafkaOutput {
 
     /// Everything since the last call.
     mutating func take() -> OutgoingRecords {
-        defer { records = spare.take() }
+        defer { records = OutgoingRecords() }
         return records
     }
 }

@@ -65,35 +65,49 @@ package struct ParquetOutput {
     }
 
     package mutating func append(_ batch: Batch, now: ContinuousClock.Instant) {
-        guard let first = batch.selection.first else { return }
-        // Rows of one batch mostly share their directory: it is taken out for as long as they do.
-        var directory = path.directory(batch.columns, Int(first))
-        var rows = takeOut(directory, now)
-        for row in batch.selection {
-            let next = path.directory(batch.columns, Int(row))
-            if next != directory {
-                putBack(rows, directory)
-                directory = next
-                rows = takeOut(directory, now)
-            }
-            var bytes = 0
-            for (target, source) in columns.enumerated() {
-                bytes += rows.columns[target].append(row: Int(row), of: batch.columns[source])
-            }
-            rows.rows += 1
-            rows.bytes += bytes
-            size += bytes
-            if case .byRows(let pendingBytesMax) = rule, rows.bytes >= plan.rollSize || size > pendingBytesMax {
-                let isFull = rows.bytes >= plan.rollSize
-                putBack(rows, directory)
-                if isFull { close(directory) }
-                if size > pendingBytesMax, let largest = pending.max(by: { ($0.value.bytes, $0.key) < ($1.value.bytes, $1.key) }) {
-                    close(largest.key)
-                }
-                rows = takeOut(directory, now)
+        batch.selection.withUnsafeBufferPointer { rows in
+            var first = 0
+            while first < rows.count {
+                let end = path.endOfRun(batch.columns, rows, from: first)
+                append(.init(rebasing: rows[first..<end]), of: batch, to: path.directory(batch.columns, Int(rows[first])), now)
+                first = end
             }
         }
-        putBack(rows, directory)
+    }
+
+    /// Appends rows of one directory, as many at a time as go into one file.
+    private mutating func append(_ rows: UnsafeBufferPointer<Int32>, of batch: Batch, to directory: String, _ now: ContinuousClock.Instant) {
+        let sizes = sizes(rows, batch)
+        var first = 0
+        while first < rows.count {
+            var waiting = takeOut(directory, now)
+            var end = first
+            var isDue = false
+            while end < rows.count, !isDue {
+                waiting.bytes += sizes[end]
+                size += sizes[end]
+                end += 1
+                if case .byRows(let pendingBytesMax) = rule { isDue = waiting.bytes >= plan.rollSize || size > pendingBytesMax }
+            }
+            let some = UnsafeBufferPointer(rebasing: rows[first..<end])
+            for (target, source) in columns.enumerated() { waiting.columns[target].append(some, of: batch.columns[source], isNullable: true) }
+            waiting.rows += some.count
+            let isFull = waiting.bytes >= plan.rollSize
+            putBack(waiting, directory)
+            first = end
+            guard isDue, case .byRows(let pendingBytesMax) = rule else { continue }
+            if isFull { close(directory) }
+            if size > pendingBytesMax, let largest = pending.max(by: { ($0.value.bytes, $0.key) < ($1.value.bytes, $1.key) }) {
+                close(largest.key)
+            }
+        }
+    }
+
+    /// Bytes that each of `rows` counts for.
+    private func sizes(_ rows: UnsafeBufferPointer<Int32>, _ batch: Batch) -> [Int] {
+        var sizes = [Int](repeating: 0, count: rows.count)
+        for column in columns { batch.columns[column].addSizes(of: rows, to: &sizes) }
+        return sizes
     }
 
     private mutating func takeOut(_ directory: String, _ now: ContinuousClock.Instant) -> Pending {
@@ -212,34 +226,33 @@ package struct RolledRows: Sendable {
 }
 
 extension Column {
-    /// Appends row `row` of `other`, a column of the same type, and says how many bytes that took.
-    fileprivate mutating func append(row: Int, of other: Column) -> Int {
-        if other.isNull(row) {
-            appendNull()
-        } else {
-            switch type {
-            case .bool: append(bool: other.bools[row] == 1)
-            case .int64, .timestamp: append(integer: other.integers[row])
-            case .float64: append(double: other.doubles[row])
-            case .decimal: append(decimal: other.decimals[row])
-            case .string:
-                let view = other.views[row]
-                other.bytes.withUnsafeBytes {
-                    append(utf8: UnsafeRawBufferPointer(rebasing: $0[Int(view.start)..<Int(view.start) + Int(view.length)]))
-                }
-            }
+    /// Adds to each of `sizes` the bytes that the one of `rows` at its position counts for.
+    fileprivate func addSizes(of rows: UnsafeBufferPointer<Int32>, to sizes: inout [Int]) {
+        guard type == .string || hasNulls else {
+            let width = width
+            for position in rows.indices { sizes[position] += width }
+            return
         }
-        return other.size(ofRow: row)
+        let views = views, validity = validity
+        for position in rows.indices {
+            let row = Int(rows[position])
+            let isNull = !validity.isEmpty && validity[row] == 0
+            sizes[position] += isNull ? 1 : type == .string ? 8 + Int(views[row].length) : width
+        }
+    }
+
+    /// Bytes that a value counts for that is no string.
+    private var width: Int {
+        switch type {
+        case .bool: 1
+        case .int64, .timestamp, .float64: 8
+        case .decimal: 16
+        case .string: 0
+        }
     }
 
     /// Bytes that a row counts for.
     fileprivate func size(ofRow row: Int) -> Int {
-        if isNull(row) { return 1 }
-        switch type {
-        case .bool: return 1
-        case .int64, .timestamp, .float64: return 8
-        case .decimal: return 16
-        case .string: return 8 + Int(views[row].length)
-        }
+        isNull(row) ? 1 : type == .string ? 8 + Int(views[row].length) : width
     }
 }

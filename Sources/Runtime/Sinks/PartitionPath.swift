@@ -8,6 +8,7 @@ struct PartitionPath {
     private var textOfLast = ""
     /// Of `dayOfLast`, where the day is all that decides.
     private var pathOfLast: String?
+    private static let microsecondsADay: Int64 = 86_400_000_000
 
     init(_ levels: [ParquetPartition]) {
         self.levels = levels
@@ -16,7 +17,7 @@ struct PartitionPath {
     /// The directory of `row`, relative, without a slash at either end; empty without levels.
     mutating func directory(_ columns: [Column], _ row: Int) -> String {
         let isByDay = levels.count == 1 && levels[0].transform == .date && !columns[levels[0].column].isNull(row)
-        if isByDay, let pathOfLast, Self.floorDivide(columns[levels[0].column].integers[row], 86_400_000_000) == dayOfLast { return pathOfLast }
+        if isByDay, let pathOfLast, Self.floorDivide(columns[levels[0].column].integers[row], Self.microsecondsADay) == dayOfLast { return pathOfLast }
         var path = ""
         for level in levels {
             if !path.isEmpty { path += "/" }
@@ -26,11 +27,26 @@ struct PartitionPath {
         return path
     }
 
+    /// Where the rows end that lie in one directory with the one at `first`, one behind the other.
+    mutating func endOfRun(_ columns: [Column], _ rows: UnsafeBufferPointer<Int32>, from first: Int) -> Int {
+        var end = first + 1
+        if levels.isEmpty { return rows.count }
+        if levels.count == 1, levels[0].transform == .date, !columns[levels[0].column].hasNulls {
+            let times = columns[levels[0].column].integers
+            let day = Self.floorDivide(times[Int(rows[first])], Self.microsecondsADay)
+            while end < rows.count, Self.floorDivide(times[Int(rows[end])], Self.microsecondsADay) == day { end += 1 }
+        } else {
+            let path = directory(columns, Int(rows[first]))
+            while end < rows.count, directory(columns, Int(rows[end])) == path { end += 1 }
+        }
+        return end
+    }
+
     private mutating func value(_ column: Column, _ row: Int, _ transform: ParquetPartition.Transform) -> String {
         if column.isNull(row) { return Self.nullName }
         switch transform {
         case .date:
-            let day = Self.floorDivide(column.integers[row], 86_400_000_000)
+            let day = Self.floorDivide(column.integers[row], Self.microsecondsADay)
             // Rows of one batch mostly share their day.
             if day != dayOfLast {
                 dayOfLast = day

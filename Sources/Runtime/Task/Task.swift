@@ -14,6 +14,8 @@ final class Task {
     let progress: TaskProgress
     /// A bounded run takes nothing at or above this offset. Set before the task is handed to its worker.
     var end: Int64?
+    /// Closes all windows when it has come to its end. Set with it.
+    var closesAtEnd = false
 
     private let job: String
     let source: SourcePlan
@@ -75,10 +77,13 @@ final class Task {
         batch = Batch(schema: source.schema)
     }
 
+    /// Says before the first record how many there will be at most.
+    func expect(records: Int64) { pipeline.expect(records: Int(records)) }
+
     /// Takes the records of `run` all the way to state and outputs.
     /// - Returns: the bytes of output that this adds to the epoch.
     func process(_ run: MessageRun, _ messages: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
-        guard let end, run.lastOffset >= end else { return try processAll(run, messages) }
+        guard let end, run.lastOffset >= end - 1 else { return try processAll(run, messages) }
         let indexes = run.indexes.prefix { messages[$0].offset < end }
         var bytes = 0
         if let last = indexes.last {
@@ -86,12 +91,13 @@ final class Task {
                 MessageRun(partition: partition, indexes: indexes, firstOffset: run.firstOffset, lastOffset: messages[last].offset),
                 messages)
         }
-        reachEnd(end)
-        return bytes
+        let waiting = outputBytes
+        try reachEnd(end)
+        return bytes + outputBytes - waiting
     }
 
     private func processAll(_ run: MessageRun, _ messages: borrowing MessageBatch) throws(RuntimeFailure) -> Int {
-        let waiting = pipeline.outputBytes + deadLetterBytes
+        let waiting = outputBytes
         let now = self.clock.now()
         var clock = StageClock(metrics)
         if let decoder {
@@ -116,7 +122,7 @@ final class Task {
         position = run.lastOffset + 1
         hasChanged = true
         note(run, messages, now)
-        return pipeline.outputBytes + deadLetterBytes - waiting
+        return outputBytes - waiting
     }
 
     private func decode(_ decoder: JSONDecoder, _ run: MessageRun, _ messages: borrowing MessageBatch) {
@@ -243,7 +249,7 @@ final class Task {
     }
 
     /// Everything below `offset` has been delivered, control records included.
-    func reachEnd(_ offset: Int64) {
+    func reachEnd(_ offset: Int64) throws(RuntimeFailure) {
         let offset = min(offset, end ?? offset)
         if offset > position {
             position = offset
@@ -251,6 +257,10 @@ final class Task {
             progress.position = offset
         }
         progress.isCaughtUp = true
+        if closesAtEnd, let end, position >= end {
+            closesAtEnd = false
+            try closeWindows()
+        }
     }
 
     /// What lay before `position` is gone from the log, or is to be passed over, as the job file allows.
@@ -288,6 +298,9 @@ final class Task {
         }
     }
 
+    /// Bytes of output and of rows that wait for their file.
+    var outputBytes: Int { pipeline.outputBytes + deadLetterBytes }
+
     /// So much has changed that it should be committed soon.
     var wantsCommit: Bool { pipeline.changeShare >= 0.75 }
 
@@ -296,14 +309,19 @@ final class Task {
 
     /// Ends the open epoch. What happened in it comes from `continueFreeze`, but for the changes of state if nothing comes after it.
     /// - Returns: false if nothing did.
-    func beginFreeze(epoch: Int, rollAll: Bool, keepsState: Bool, isReleased: Bool) -> Bool {
+    func beginFreeze(_ end: EpochEnd) -> Bool {
         let now = self.clock.now()
+        let rollAll = end.rolling.contains(id)
         guard hasChanged || pipeline.parquet.contains(where: { rollAll ? $0.size > 0 : $0.isDue(now: now) }) else { return false }
         var clock = StageClock(metrics)
         let changes = EpochChanges(deletions)
         deletions = ChangeSet()
-        let rolled = pipeline.takeRows(epoch: epoch, rollAll: rollAll, now: now, into: changes)
-        if keepsState { pipeline.beginFreeze(epoch: epoch, watermark: watermark, into: changes) } else { changes.changes = ChangeSet() }
+        let rolled = pipeline.takeRows(epoch: end.epoch, rollAll: rollAll, now: now, into: changes)
+        if end.last.contains(id) {
+            changes.changes = ChangeSet()
+        } else {
+            pipeline.beginFreeze(epoch: end.epoch, watermark: watermark, into: changes)
+        }
         var outputs: [FrozenTask.Output] = []
         for index in pipeline.kafka.indices {
             let records = pipeline.kafka[index].take()
@@ -314,10 +332,10 @@ final class Task {
             if records.count > 0 { outputs.append(.init(topic: pipeline.shuffles[index].topic, records: records)) }
         }
         let content = FrozenTask(
-            task: id, epoch: epoch, partition: partition, position: position,
+            task: id, epoch: end.epoch, partition: partition, position: position,
             watermarks: upstream.entries(of: partition.topic).merging([partition.topic: watermark]) { $1 }, ledger: ledger,
             changes: ChangeSet(), outputs: outputs, deadLetters: deadLetters, rolled: rolled, ages: ages, extras: registry.extras,
-            isReleased: isReleased)
+            isReleased: end.releasing.contains(id))
         freezing = (content, changes)
         metrics.stateBytes.set(Double(pipeline.memory))
         metrics.stateKeys.set(Double(pipeline.keyCount))

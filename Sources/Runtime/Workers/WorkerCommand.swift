@@ -4,21 +4,33 @@ import KafkaClient
 enum WorkerCommand: Sendable {
     /// Runs the task from now on, and says so. Its partition is begun on the worker's queue only then.
     case adopt(TaskHandle, reply: Mailbox<TaskID>)
-    /// Ends the open epoch: every changed task is frozen and sent to `reply`. Tasks in `releasing` leave the worker with it.
-    /// Without `keepsState` what changed in their state is not taken out: nothing comes after this epoch.
-    case freeze(epoch: Int, releasing: Set<TaskID>, rollAll: Bool, keepsState: Bool, reply: Mailbox<WorkerReply>)
+    /// Ends the open epoch: every changed task that has a part in it is frozen and sent to `reply`.
+    case freeze(EpochEnd, reply: Mailbox<WorkerReply>)
     /// The home of the task is complete up to the epoch: what has not changed since may be evicted.
     case flushed(TaskID, epoch: Int)
     /// An idle partition adopts the watermark of the active ones.
     case advance(TaskID, watermark: Int64)
     /// The partition is read from this offset on: the one that was wanted is no longer there.
     case resume(TaskID, at: Int64)
-    /// Closes every open window of the tasks of these sources, as if time went on for ever: the end of a bounded run.
-    case closeWindows(sources: Set<String>)
+    /// Closes every open window of these tasks, as if time went on for ever: the end of a bounded run.
+    case closeWindows(of: Set<TaskID>)
     /// Forgets these tasks, and says so: what they did since the last commit is somebody else's to do again, and their local state
     /// may be opened anew.
     case drop(Set<TaskID>, reply: Mailbox<Int>)
     case stop
+}
+
+/// How an epoch ends, and whose.
+struct EpochEnd: Sendable {
+    var epoch: Int
+    /// The tasks that have a part in it, of those of the worker; nil: all. The others go on in theirs.
+    var tasks: Set<TaskID>?
+    /// Leave the worker with it.
+    var releasing: Set<TaskID>
+    /// All of their rows become files.
+    var rolling: Set<TaskID>
+    /// Nothing comes after: what changed in their state is not taken out.
+    var last: Set<TaskID>
 }
 
 enum WorkerReply: Sendable {

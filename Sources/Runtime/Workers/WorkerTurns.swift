@@ -74,11 +74,11 @@ package final class WorkerTurns {
                 tasks[handle.task.partition] = handle.task
                 fresh.insert(handle.task.partition)
                 reply.send(handle.task.id)
-            case .freeze(let epoch, let releasing, let rollAll, let keepsState, let reply):
+            case .freeze(let end, let reply):
                 if let failure {
                     reply.send(.failed(worker: worker.index, failure))
                 } else {
-                    beginFreeze(epoch, releasing, rollAll, keepsState, reply)
+                    beginFreeze(end, reply)
                 }
             case .drop(let dropped, let reply):
                 tasks = tasks.filter { !dropped.contains($0.value.id) }
@@ -89,8 +89,8 @@ package final class WorkerTurns {
                 do throws(RuntimeFailure) { try task(id)?.advance(to: watermark) } catch { fail(error) }
             case .resume(let id, let position):
                 task(id)?.resume(at: position)
-            case .closeWindows(let sources):
-                for task in tasks.values where sources.contains(task.id.source) {
+            case .closeWindows(let closing):
+                for task in tasks.values where closing.contains(task.id) {
                     do throws(RuntimeFailure) { try task.closeWindows() } catch { fail(error) }
                 }
             }
@@ -114,8 +114,10 @@ package final class WorkerTurns {
             guard let task = tasks[run.partition] else { return 0 }
             return try task.process(run, batch)
         case .endOfPartition(let partition, let offset):
-            tasks[partition]?.reachEnd(offset)
-            return 0
+            guard let task = tasks[partition] else { return 0 }
+            let waiting = task.outputBytes
+            try task.reachEnd(offset)
+            return task.outputBytes - waiting
         case .offsetOutOfRange(let partition, let error):
             worker.failures.send(.outOfRange(partition, "\(error)"))
             return 0
@@ -129,17 +131,18 @@ package final class WorkerTurns {
     }
 
     /// Ends the open epoch. Its state is taken out little by little, between the batches of the next one.
-    private func beginFreeze(
-        _ epoch: Int, _ releasing: Set<TaskID>, _ rollAll: Bool, _ keepsState: Bool, _ reply: Mailbox<WorkerReply>
-    ) {
+    private func beginFreeze(_ end: EpochEnd, _ reply: Mailbox<WorkerReply>) {
         let began = worker.clock.now()
         var begun: [Task] = []
-        for (partition, task) in tasks.sorted(by: { $0.key > $1.key }) {
-            let isReleased = releasing.contains(task.id)
-            if task.beginFreeze(epoch: epoch, rollAll: rollAll, keepsState: keepsState, isReleased: isReleased) { begun.append(task) }
-            if isReleased { tasks[partition] = nil }
-        }
         outputBytes = 0
+        for (partition, task) in tasks.sorted(by: { $0.key > $1.key }) {
+            if let some = end.tasks, !some.contains(task.id) {
+                outputBytes += task.outputBytes
+                continue
+            }
+            if task.beginFreeze(end) { begun.append(task) }
+            if end.releasing.contains(task.id) { tasks[partition] = nil }
+        }
         hasAsked = false
         freezing = Freezing(tasks: begun, reply: reply)
         continueFreeze(since: began)

@@ -13,6 +13,7 @@ extension DedupeSet {
     package func beginFreeze(epoch: Int, watermark: Int64, into changes: EpochChanges) {
         precondition(frozen == nil, "one epoch is frozen before the next ends")
         clock.advance(to: watermark)
+        noteAll()
         let forgotten = persisted.filter { $0 < clock.oldest }
         for bucket in forgotten.sorted() {
             withUnsafeBytes(of: Self.order(bucket).bigEndian) { changes.changes.deletePrefix(namespace, prefix: $0) }

@@ -26,6 +26,38 @@ extension DedupeSet {
         }
     }
 
+    /// Tells an empty set that so many ids will come at most, and that they will hardly be frozen before they are all there.
+    package func expect(_ count: Int) {
+        guard tableMemory == Self.tableCount * IDEntry.stride, persisted.isEmpty, strays.isEmpty else { return }
+        expectedCount = count
+        notesNew = false
+    }
+
+    /// Puts together what was not noted as it came.
+    func noteAll() {
+        guard !notesNew else { return }
+        notesNew = true
+        for index in 0..<Self.tableCount {
+            tables[index].forEach { pending.append(Hash128(low: UInt64($0.tail) << 32, high: $0.key), bucket: numbers[$0.bucket]) }
+        }
+        for (id, bucket) in strays { pending.append(Hash128(low: id.low << 32, high: id.high), bucket: bucket) }
+    }
+
+    /// Makes room for the ids that are expected, as far as half of the memory goes: nothing has to be moved until then, and all tables lie in
+    /// huge pages, for which each is too small by itself.
+    func makeRoom() {
+        let each = min(expectedCount / Self.tableCount, memoryBudget / 2 / Self.tableCount / IDEntry.stride)
+        expectedCount = 0
+        // Hashes fill the tables alike, but for chance.
+        let capacity = (each + 6 * Int(Double(each).squareRoot())) * 10 / 9
+        guard let room = IDTable.allocateRoom(for: capacity, tables: Self.tableCount) else { return }
+        tableMemory = 0
+        for index in 0..<Self.tableCount {
+            tables[index].move(to: room + index * IDTable.roomBytes(capacity), capacity)
+            tableMemory += tables[index].memory
+        }
+    }
+
     /// Spills until the memory is within the budget, but not more at a time than a short pause allows.
     ///
     /// The filters of spilled ids, 1.5 bytes an id, stay in memory: the tables keep a quarter of the budget whatever those take.
@@ -34,6 +66,7 @@ extension DedupeSet {
         var idle = 0
         let floor = max(memoryBudget / 4, leastTableMemory)
         while memory > memoryBudget, tableMemory > floor, moved < Self.spilledPerBatch {
+            noteAll()
             let count = try spill(nextToSpill)
             nextToSpill = (nextToSpill + 1) % Self.tableCount
             moved += count

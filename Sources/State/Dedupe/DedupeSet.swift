@@ -17,6 +17,10 @@ package final class DedupeSet {
 
     /// Bytes of ids in memory, above which they are spilled.
     package var memoryBudget: Int
+    /// Room for so many ids is to be made before the next.
+    var expectedCount = 0
+    /// Whether `pending` has the ids first seen since the last freeze. Otherwise there has been none, and all ids are that.
+    var notesNew = true
     let namespace: UInt16
     let spillDirectory: String
     var clock: BucketClock
@@ -109,6 +113,8 @@ package final class DedupeSet {
             eventTimes.count == hashes.count && watermarks.count == hashes.count && isDuplicate.count == hashes.count
                 && (selection.last.map { Int($0) < hashes.count } ?? true), "columns of one batch are of one length")
         guard !selection.isEmpty else { return }
+        if expectedCount > 0 { makeRoom() }
+        let notesNew = self.notesNew
         freeSome()
         try relieve()
         try findSpilled(hashes, selection)
@@ -157,7 +163,7 @@ package final class DedupeSet {
             isDuplicate[row] = 0
             let bucket = clock.bucket(of: eventTimes[row])
             guard bucket >= clock.oldest else { continue }
-            pending.append(hash, bucket: bucket)
+            if notesNew { pending.append(hash, bucket: bucket) }
             guard let bucketNumber = numbers.number(of: bucket) else {
                 putAside(hash, bucket, clock.oldest, &numbers)
                 continue

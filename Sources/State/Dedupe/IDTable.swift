@@ -53,7 +53,6 @@ struct IDTable {
     /// Bits of the hash that say which table: many, so that moving the entries of one is no long pause.
     static let numberBits: UInt64 = 6
     static let firstBitOfNumber: UInt64 = 64 - numberBits
-    private static let hugePage = 2 << 20
     /// Slots whose entries move at a time.
     private static let slotsPerMove = 1_024
 
@@ -73,6 +72,25 @@ struct IDTable {
     }
 
     func deallocate() { PageMemory.free(slots, memory) }
+
+    /// Bytes of one table's room for `capacity` ids among the rooms of several.
+    static func roomBytes(_ capacity: Int) -> Int { PageMemory.wholePages(bytes(slotCount(capacity))) }
+
+    /// Rooms for `capacity` ids each, one behind the other; nil when they are too small for that to be worth it.
+    static func allocateRoom(for capacity: Int, tables: Int) -> UnsafeMutableRawPointer? {
+        guard bytes(slotCount(capacity)) >= PageMemory.pagesFrom else { return nil }
+        return PageMemory.allocateHuge(roomBytes(capacity) * tables)
+    }
+
+    /// Has this room from now on, an empty table's; it is the table's to give back.
+    mutating func move(to room: UnsafeMutableRawPointer, _ capacity: Int) {
+        precondition(count == 0, "what is in a table stays where it is")
+        deallocate()
+        slots = room
+        slotCount = Self.slotCount(capacity)
+        self.capacity = capacity
+        memset(slots, 0xFF, memory)
+    }
 
     /// Bytes.
     var memory: Int { Self.bytes(slotCount) }
@@ -203,7 +221,7 @@ struct IDTable {
         }
         self.slotCount = slotCount
         // Advice only: without huge pages every look-up waits for a page table.
-        if memory >= 2 * Self.hugePage { _ = madvise(slots, memory, MADV_HUGEPAGE) }
+        if memory >= 2 * PageMemory.hugePage { _ = madvise(slots, memory, MADV_HUGEPAGE) }
     }
 
     @inline(__always)
@@ -211,7 +229,7 @@ struct IDTable {
         Int(truncatingIfNeeded: (((key << IDTable.numberBits) >> 32) &* UInt64(truncatingIfNeeded: capacity)) >> 32)
     }
 
-    private static func slotCount(_ capacity: Int) -> Int { capacity == 0 ? 0 : capacity + 24 + capacity / 64 }
+    static func slotCount(_ capacity: Int) -> Int { capacity == 0 ? 0 : capacity + 24 + capacity / 64 }
 
     private static func bytes(_ slotCount: Int) -> Int { (slotCount + 1) * IDEntry.stride }
 }

@@ -62,6 +62,8 @@ struct Rows {
         var ids: Int
         /// The ids lie in so many of the tables.
         var tables: UInt64 = 256
+        /// How many ids the set is told of beforehand, in each of its lives; nil: it is not.
+        var expected: Int?
         var rounds = 60
         var rows = 300
 
@@ -77,6 +79,10 @@ struct Rows {
         Scenario(name: "some spilled", within: 3_600 * second, budget: 20_000, step: second, jump: 1_000 * second, disorder: 600 * second, ids: 20_000, tables: 10, rounds: 120),
         Scenario(name: "the shortest buckets, and years between rows", within: 16_000, budget: 1 << 30, step: 1_000, jump: 400 * day, disorder: 20 * day, ids: 300),
         Scenario(name: "the same, spilled", within: 16_000, budget: 0, step: 1_000, jump: day, disorder: 20 * day, ids: 4_000, tables: 1),
+        Scenario(name: "as many as were expected", within: 60 * second, budget: 1 << 30, step: second / 50, jump: 30 * second, disorder: 20 * second, ids: 4_000, expected: 700_000),
+        Scenario(name: "more than were expected", within: 3_600 * second, budget: 1 << 30, step: second, jump: 100 * second, disorder: 600 * second, ids: 20_000, expected: 10),
+        Scenario(name: "expected, and spilled", within: 3_600 * second, budget: 20_000, step: second, jump: 1_000 * second, disorder: 600 * second, ids: 20_000, tables: 10, expected: 20_000, rounds: 120),
+        Scenario(name: "expected, of more buckets than numbers", within: 16_000, budget: 1 << 30, step: 1_000, jump: 400 * day, disorder: 20 * day, ids: 300, expected: 700_000),
         Scenario(name: "shorter than a bucket", within: 1, budget: 1 << 30, step: 300, jump: second, disorder: 3_000, ids: 50),
     ]
 
@@ -92,6 +98,7 @@ struct Rows {
         }
         let home = Home(directory: root.path + "/home", job: "job", task: "clicks-0", timed: [], cache: cache)
         var set = makeSet()
+        if let expected = scenario.expected { set.expect(expected) }
         var committed = PlainDedupe(within: scenario.within)
         var model = committed
         var chain = Chain()
@@ -156,6 +163,7 @@ struct Rows {
                 for delta in chain.deltas.dropFirst(max(0, complete - Int.random(in: 0...1, using: &random))) {
                     try delta.forEach { (change) throws(StateError) in try set.load(change) }
                 }
+                if let expected = scenario.expected { set.expect(expected) }
                 (model, now, watermark) = (committed, committedTime, committedWatermark)
             default: break
             }

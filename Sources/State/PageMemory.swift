@@ -4,7 +4,25 @@ import Glibc
 /// Memory that grows and shrinks. Large blocks are the kernel's pages, which move without being copied and leave no hole behind; small ones
 /// are malloc's.
 enum PageMemory {
-    private static let pagesFrom = 128 << 10
+    static let pagesFrom = 128 << 10
+    private static let page = 4096
+    static let hugePage = 2 << 20
+
+    static func wholePages(_ bytes: Int) -> Int { (bytes + page - 1) / page * page }
+
+    /// Memory in huge pages where the system gives them: they save most of the address translations, which cost as much as the memory itself
+    /// when what is looked for comes at random. Any part of it, from `pagesFrom` in whole pages, may be resized and freed by itself.
+    static func allocateHuge(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let bytes = wholePages(bytes)
+        guard let pages = millrace_allocate_pages(bytes + hugePage) else { preconditionFailure("out of memory: \(bytes) bytes") }
+        let before = (hugePage - Int(bitPattern: pages) % hugePage) % hugePage
+        if before > 0 { munmap(pages, before) }
+        if before < hugePage { munmap(pages + before + bytes, hugePage - before) }
+        #if os(Linux)
+            _ = madvise(pages + before, bytes, MADV_HUGEPAGE)
+        #endif
+        return pages + before
+    }
 
     /// - Parameters:
     ///   - old: the size of `memory`, as it was asked for; 0 for none.
