@@ -273,10 +273,13 @@ extension WindowCore {
     @inline(__always)
     private mutating func insertDistinct(_ slot: AggregateSlot, _ run: FoldRun, _ hash: (Int) -> Hash128) {
         let ahead = 12
-        for position in 0..<min(ahead, run.count) { DistinctSet(run.records[position].payload + slot.offset).prefetch() }
+        for position in 0..<run.count { valueHashes[position] = hash(Int(run.rows[position])) }
+        for position in 0..<min(ahead, run.count) { DistinctSet(run.records[position].payload + slot.offset).prefetch(valueHashes[position]) }
         for position in 0..<run.count {
-            if position + ahead < run.count { DistinctSet(run.records[position + ahead].payload + slot.offset).prefetch() }
-            DistinctSet(run.records[position].payload + slot.offset).insert(hash(Int(run.rows[position])), &table.pieces)
+            if position + ahead < run.count {
+                DistinctSet(run.records[position + ahead].payload + slot.offset).prefetch(valueHashes[position + ahead])
+            }
+            DistinctSet(run.records[position].payload + slot.offset).insert(valueHashes[position], &table.pieces)
         }
     }
 

@@ -31,6 +31,7 @@ struct WindowCore: ~Copyable {
     let hashes: UnsafeMutablePointer<UInt64>
     let starts: UnsafeMutablePointer<Int64>
     let candidates: UnsafeMutablePointer<UInt32>
+    let valueHashes: UnsafeMutablePointer<Hash128>
 
     /// Chains that are in a scratch file, and not in the table.
     var spilled: SpilledChains
@@ -87,6 +88,7 @@ struct WindowCore: ~Copyable {
         hashes = .allocate(capacity: Self.blockRows)
         starts = .allocate(capacity: Self.blockRows)
         candidates = .allocate(capacity: Self.blockRows)
+        valueHashes = .allocate(capacity: Self.blockRows)
     }
 
     deinit {
@@ -97,6 +99,7 @@ struct WindowCore: ~Copyable {
         hashes.deallocate()
         starts.deallocate()
         candidates.deallocate()
+        valueHashes.deallocate()
     }
 
     /// What the transform's windows go by: a row's watermark less the allowed lateness.

@@ -3,8 +3,10 @@ import CShims
 
 /// A set of 128-bit hashes that hangs from 16 bytes of a record's payload: 16 zero bytes are the empty set.
 ///
-/// Elements stay in the order in which they came, so what is new since a freeze is a suffix. Up to 16 are searched one
-/// by one; beyond, an index of positions stands behind them. The piece that holds them belongs to the table's `ByteArena`.
+/// Elements stay in the order in which they came, so what is new since a freeze is a suffix. The piece that holds them belongs to the
+/// table's `ByteArena`; how large it is follows from their number. Whether a hash is among them is mostly told without looking at any of
+/// them, which are spread over many cache lines: up to 16 have a byte of each hash, a tag, in front of them; up to 128 an index behind them
+/// of tags and positions, and more than that one of positions.
 package struct DistinctSet {
     /// 0: address of the piece, 8: count (UInt32), 12: how many of them are persisted in chunks (UInt32).
     private let state: UnsafeMutableRawPointer
@@ -12,8 +14,10 @@ package struct DistinctSet {
     package static let stateBytes = 16
     /// Elements of one stored chunk.
     package static let chunkElements = 64
+    /// Tags.
     private static let headerBytes = 16
     private static let linearMax = 16
+    private static let taggedMax = 128
 
     package init(_ state: UnsafeMutableRawPointer) { self.state = state }
 
@@ -43,19 +47,23 @@ package struct DistinctSet {
         DistinctSet(state).persisted = count
     }
 
-    private static func pieceBytes(_ capacity: Int) -> Int {
-        headerBytes + capacity * 16 + (capacity > linearMax ? capacity * 2 * 4 : 0)
+    /// Elements that the piece of a set of `count` has room for.
+    @inline(__always)
+    private static func capacity(_ count: Int) -> Int {
+        count <= 4 ? 4 : 1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
     }
 
-    private func capacity(_ piece: UnsafeMutableRawPointer) -> Int { Int(piece.load(as: UInt32.self)) }
+    private static func pieceBytes(_ capacity: Int) -> Int {
+        headerBytes + capacity * 16 + (capacity <= linearMax ? 0 : capacity <= taggedMax ? capacity * 2 * 2 : capacity * 2 * 4)
+    }
 
+    @inline(__always)
     private func elements(_ piece: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Hash128> {
         (piece + Self.headerBytes).assumingMemoryBound(to: Hash128.self)
     }
 
-    private func index(_ piece: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt32> {
-        (piece + Self.headerBytes + capacity(piece) * 16).assumingMemoryBound(to: UInt32.self)
-    }
+    @inline(__always)
+    private static func tag(_ hash: Hash128) -> UInt8 { UInt8(truncatingIfNeeded: hash.high) }
 
     /// The elements in order of insertion; valid until the next insertion. The set is resident.
     package var elements: UnsafeBufferPointer<Hash128> {
@@ -63,13 +71,16 @@ package struct DistinctSet {
         return UnsafeBufferPointer(start: elements(piece), count: count)
     }
 
-    /// Brings closer what an insertion looks at first.
+    /// Brings closer what an insertion of `hash` looks at and writes.
     @inline(__always)
-    package func prefetch() {
+    package func prefetch(_ hash: Hash128) {
         guard let piece else { return }
-        millrace_prefetch(piece)
-        let lines = min(count, Self.linearMax) / 4
-        for line in 0..<lines { millrace_prefetch(piece + 64 * (line + 1)) }
+        let count = count
+        millrace_prefetch(piece + Self.headerBytes + count * 16)
+        if count <= Self.linearMax { return millrace_prefetch(piece) }
+        let capacity = Self.capacity(count)
+        let slot = Int(truncatingIfNeeded: hash.low) & (capacity * 2 - 1)
+        millrace_prefetch(piece + Self.headerBytes + capacity * 16 + slot * (capacity <= Self.taggedMax ? 2 : 4))
     }
 
     /// Brings closer the beginning of what holds the elements.
@@ -90,72 +101,114 @@ package struct DistinctSet {
     @discardableResult
     package func insert(_ hash: Hash128, _ pieces: inout ByteArena) -> Bool {
         let count = count
-        if let piece {
-            let elements = elements(piece)
-            if capacity(piece) <= Self.linearMax {
-                for position in 0..<count where elements[position] == hash { return false }
-            } else {
-                let index = index(piece)
-                let mask = capacity(piece) * 2 - 1
-                var slot = Int(truncatingIfNeeded: hash.low) & mask
-                while index[slot] != 0 {
-                    if elements[Int(index[slot]) - 1] == hash { return false }
-                    slot = (slot + 1) & mask
-                }
-                if count < capacity(piece) { index[slot] = UInt32(count + 1) }
-            }
-        }
+        if let piece, holds(hash, count, piece) { return false }
         precondition(isResident, "a set without its elements takes no more")
         precondition(count < Int(UInt32.max) - 1, "a set holds at most four billion values")
-        let (piece, isFresh) = roomForOneMore(&pieces)
+        let capacity = Self.capacity(count + 1)
+        let piece = roomForOneMore(count, capacity, &pieces)
         elements(piece)[count] = hash
-        if isFresh, capacity(piece) > Self.linearMax {
-            place(hash, count, index(piece), capacity(piece) * 2 - 1)
-        }
+        note(hash, count, piece, capacity)
         self.count = count + 1
         return true
     }
 
-    private func roomForOneMore(_ pieces: inout ByteArena) -> (UnsafeMutableRawPointer, isFresh: Bool) {
-        let old = piece
-        let oldCapacity = old.map(capacity) ?? 0
-        if let old, count < oldCapacity { return (old, false) }
-        let larger = max(4, oldCapacity * 2)
-        let fresh = pieces.allocate(Self.pieceBytes(larger))
-        fresh.storeBytes(of: UInt32(larger), as: UInt32.self)
-        if let old {
-            elements(fresh).update(from: elements(old), count: count)
-            pieces.free(old, Self.pieceBytes(oldCapacity))
+    @inline(__always)
+    private func holds(_ hash: Hash128, _ count: Int, _ piece: UnsafeMutableRawPointer) -> Bool {
+        let capacity = Self.capacity(count)
+        if capacity <= Self.linearMax {
+            let tag = Self.tag(hash)
+            return holds(hash, tag, 0, count, piece) || count > 8 && holds(hash, tag, 8, count, piece)
         }
-        if larger > Self.linearMax { buildIndex(fresh, larger) }
-        piece = fresh
-        return (fresh, true)
-    }
-
-    private func buildIndex(_ piece: UnsafeMutableRawPointer, _ capacity: Int) {
-        let index = index(piece)
-        index.initialize(repeating: 0, count: capacity * 2)
-        for position in 0..<count { place(elements(piece)[position], position, index, capacity * 2 - 1) }
-    }
-
-    private func place(_ hash: Hash128, _ position: Int, _ index: UnsafeMutablePointer<UInt32>, _ mask: Int) {
+        let mask = capacity * 2 - 1
         var slot = Int(truncatingIfNeeded: hash.low) & mask
-        while index[slot] != 0 { slot = (slot + 1) & mask }
-        index[slot] = UInt32(position + 1)
+        let index = piece + Self.headerBytes + capacity * 16
+        if capacity <= Self.taggedMax {
+            let index = index.assumingMemoryBound(to: UInt16.self)
+            let tag = UInt16(Self.tag(hash)) << 8
+            while index[slot] != 0 {
+                if index[slot] & 0xFF00 == tag, elements(piece)[Int(index[slot] & 0xFF) - 1] == hash { return true }
+                slot = (slot + 1) & mask
+            }
+        } else {
+            let index = index.assumingMemoryBound(to: UInt32.self)
+            while index[slot] != 0 {
+                if elements(piece)[Int(index[slot]) - 1] == hash { return true }
+                slot = (slot + 1) & mask
+            }
+        }
+        return false
+    }
+
+    /// Among the elements whose tags are the eight from `first`, of those that there are.
+    @inline(__always)
+    private func holds(_ hash: Hash128, _ tag: UInt8, _ first: Int, _ count: Int, _ piece: UnsafeMutableRawPointer) -> Bool {
+        let tags = UInt64(littleEndian: (piece + first).load(as: UInt64.self))
+        let differences = tags ^ (UInt64(tag) &* 0x0101_0101_0101_0101)
+        // The highest bit of each byte that is zero; now and then of another one above it.
+        var candidates = (differences &- 0x0101_0101_0101_0101) & ~differences & 0x8080_8080_8080_8080
+        while candidates != 0 {
+            let position = first + candidates.trailingZeroBitCount / 8
+            if position < count, elements(piece)[position] == hash { return true }
+            candidates &= candidates &- 1
+        }
+        return false
+    }
+
+    /// - Parameter capacity: of a piece for one element more.
+    @inline(__always)
+    private func roomForOneMore(_ count: Int, _ capacity: Int, _ pieces: inout ByteArena) -> UnsafeMutableRawPointer {
+        if let piece, capacity == Self.capacity(count) { return piece }
+        return grow(count, capacity, &pieces)
+    }
+
+    @inline(never)
+    private func grow(_ count: Int, _ capacity: Int, _ pieces: inout ByteArena) -> UnsafeMutableRawPointer {
+        let fresh = pieces.allocate(Self.pieceBytes(capacity))
+        if let old = piece {
+            (fresh + Self.headerBytes).copyMemory(from: old + Self.headerBytes, byteCount: count * 16)
+            pieces.free(old, Self.pieceBytes(Self.capacity(count)))
+        }
+        piece = fresh
+        noteAll(count, fresh, capacity)
+        return fresh
+    }
+
+    /// Makes tags or an index of the first `count` elements.
+    private func noteAll(_ count: Int, _ piece: UnsafeMutableRawPointer, _ capacity: Int) {
+        let bytes = Self.pieceBytes(capacity) - Self.headerBytes - capacity * 16
+        _ = (piece + Self.headerBytes + capacity * 16).initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        _ = piece.initializeMemory(as: UInt8.self, repeating: 0, count: Self.headerBytes)
+        for position in 0..<count { note(elements(piece)[position], position, piece, capacity) }
+    }
+
+    /// - Parameter hash: the element at `position`, which no earlier one equals.
+    @inline(__always)
+    private func note(_ hash: Hash128, _ position: Int, _ piece: UnsafeMutableRawPointer, _ capacity: Int) {
+        if capacity <= Self.linearMax { return piece.storeBytes(of: Self.tag(hash), toByteOffset: position, as: UInt8.self) }
+        let mask = capacity * 2 - 1
+        var slot = Int(truncatingIfNeeded: hash.low) & mask
+        let index = piece + Self.headerBytes + capacity * 16
+        if capacity <= Self.taggedMax {
+            let index = index.assumingMemoryBound(to: UInt16.self)
+            while index[slot] != 0 { slot = (slot + 1) & mask }
+            index[slot] = UInt16(Self.tag(hash)) << 8 | UInt16(position + 1)
+        } else {
+            let index = index.assumingMemoryBound(to: UInt32.self)
+            while index[slot] != 0 { slot = (slot + 1) & mask }
+            index[slot] = UInt32(position + 1)
+        }
     }
 
     /// Gives the set, which is empty, `count` elements that follow each other in memory and differ.
     package func restore(_ elements: UnsafeRawPointer, count: Int, persisted: Int, _ pieces: inout ByteArena) {
         guard count > 0 else { return }
-        var capacity = 4
-        while capacity < count { capacity *= 2 }
+        let capacity = Self.capacity(count)
         let fresh = pieces.allocate(Self.pieceBytes(capacity))
-        fresh.storeBytes(of: UInt32(capacity), as: UInt32.self)
         (fresh + Self.headerBytes).copyMemory(from: elements, byteCount: count * MemoryLayout<Hash128>.stride)
         piece = fresh
         self.count = count
         self.persisted = persisted
-        if capacity > Self.linearMax { buildIndex(fresh, capacity) }
+        noteAll(count, fresh, capacity)
     }
 
     /// Adds the elements of `other`, which stays as it is.
@@ -172,7 +225,7 @@ package struct DistinctSet {
 
     /// Gives the elements' memory back; the set is empty.
     package func release(_ pieces: inout ByteArena) {
-        if let piece { pieces.free(piece, Self.pieceBytes(capacity(piece))) }
+        if let piece { pieces.free(piece, Self.pieceBytes(Self.capacity(count))) }
         state.storeBytes(of: (0, 0), as: (UInt64, UInt64).self)
     }
 }
