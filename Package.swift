@@ -86,7 +86,7 @@ let package = Package(
         // What tests share.
         module("Seeded", path: "Tests/Seeded"),
 
-        tests("BatchTests", "Batch"),
+        tests("BatchTests", "Batch", "Seeded"),
         tests("TelemetryTests", "Telemetry"),
         tests("ExpressionTests", "Expression", "Batch", "Seeded"),
         tests("JobFileTests", "JobFile", "Expression", "Batch", "Seeded"),

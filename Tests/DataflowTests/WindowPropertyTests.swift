@@ -72,7 +72,8 @@ func run(
         begin += count
     }
     var closed = Batch(schema: window.output)
-    try window.flush(into: &closed)
+    let piece = random.chance(50) ? 1 + random.below(5) : .max
+    while try window.flush(into: &closed, max: piece) { #expect(closed.rowCount % piece == 0) }
     return (output + values(of: closed), late, allFates)
 }
 

@@ -297,6 +297,41 @@ struct Rows {
         #expect(largest > 1 << 20 && set.memory < largest / 2, "\(largest) bytes, then \(set.memory)")
     }
 
+    @Test func `more ids than there was room for push it aside, and all of them are remembered and persisted`() throws {
+        let root = try TemporaryDirectory()
+        func makeSet() -> DedupeSet { DedupeSet(within: Self.day, namespace: 20, memoryBudget: 1 << 30, spillDirectory: root.path) }
+        let set = makeSet()
+        set.expect(600_000)
+        var batches: [Rows] = []
+        var random = SplitMix64(seed: 5)
+        for _ in 0..<250 {
+            var rows = Rows()
+            for row in 0..<4_000 as Range<Int32> {
+                rows.hashes.append(Hash128(low: random.next(), high: random.next()))
+                rows.selection.append(row)
+            }
+            rows.eventTimes = Array(repeating: Int64(random.next() % 100) * Self.second, count: 4_000)
+            rows.watermarks = Array(repeating: 0, count: 4_000)
+            batches.append(rows)
+        }
+        for rows in batches { #expect(try !rows.insert(into: set).contains(1)) }
+        #expect(set.count == 1_000_000)
+        #expect(set.changeBytes == 0, "what is new was noted although all of it is")
+        var changes = ChangeSet()
+        set.freeze(epoch: 1, watermark: 0, into: &changes)
+        let again = makeSet()
+        try changes.forEach { (change) throws(StateError) in try again.load(change) }
+        #expect(again.count == 1_000_000)
+        for rows in batches.shuffled(using: &random).prefix(50) {
+            #expect(try !rows.insert(into: set).contains(0))
+            #expect(try !rows.insert(into: again).contains(0))
+        }
+        // From the first freeze on only what is new is part of the next.
+        changes.removeAll()
+        set.freeze(epoch: 2, watermark: 0, into: &changes)
+        #expect(changes.isEmpty)
+    }
+
     @Test func `one part of an epoch's ids is bounded, however many there are`() throws {
         let root = try TemporaryDirectory()
         let set = DedupeSet(within: Self.day, namespace: 20, memoryBudget: 1 << 30, spillDirectory: root.path)
