@@ -114,9 +114,10 @@ def copy_of_the_repository(directory):
 def demo(directory, *arguments, **settings):
     environment = dict(os.environ, MILLRACE_BINARY=str(BINARY))
     environment.pop("MILLRACE_BROKERS", None)
+    # Whoever runs the tests in the background has Ctrl-C ignored, and a shell cannot undo that for itself; a terminal's is not.
     return subprocess.Popen(
         [directory / "scripts/demo.sh", *map(str, arguments)], cwd="/", env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **settings)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **settings)
 
 
 def test_the_demo_shows_events_sessions_files_and_where_to_look_and_can_be_run_again(tmp_path):

@@ -156,9 +156,14 @@ def assert_nothing_acknowledged_is_lost(site, acknowledged):
     assert len(stored) == len(acknowledged)
 
 
-def finish(site, process):
-    """Stops in order, then works up to the end and closes what is open."""
-    assert site.stop(process) == 0, site.log_text()[-5_000:]
+def finish(site, process, may_be_out=False):
+    """Stops in order, then works up to the end and closes what is open.
+
+    With `may_be_out` the stop may find the member put out of its group: a log that was killed during a rebalance does not know the member's new
+    id afterwards. Then there is nothing that could be committed, and the stop says so.
+    """
+    code = site.stop(process)
+    assert code == 0 or may_be_out and code == 1 and '"stopped without a last commit' in site.log_text(), site.log_text()[-5_000:]
     assert site.run("--flush") == 0, site.log_text()[-5_000:]
 
 
@@ -211,7 +216,7 @@ def test_the_logs_process_killed_at_random_moments(site):
     log.await_ready(broker)
     acknowledged = flow.end()
     assert process.poll() is None, s.log_text()[-5_000:]
-    finish(s, process)
+    finish(s, process, may_be_out=True)
     assert_nothing_acknowledged_is_lost(log, acknowledged)
     assert_as_undisturbed(log, s, "stormy", site)
 
