@@ -163,7 +163,8 @@ def finish(site, process, may_be_out=False):
     id afterwards. Then there is nothing that could be committed, and the stop says so.
     """
     code = site.stop(process)
-    assert code == 0 or may_be_out and code == 1 and '"stopped without a last commit' in site.log_text(), site.log_text()[-5_000:]
+    is_out = '"stopped without a last commit' in site.log_text() and "FENCED_INSTANCE_ID" in site.log_text().splitlines()[-1]
+    assert code == 0 or may_be_out and code == 1 and is_out, site.log_text()[-5_000:]
     assert site.run("--flush") == 0, site.log_text()[-5_000:]
 
 

@@ -66,26 +66,39 @@ package struct ParquetOutput {
 
     package mutating func append(_ batch: Batch, now: ContinuousClock.Instant) {
         batch.selection.withUnsafeBufferPointer { rows in
+            guard let row = rows.first else { return }
+            let sizes = sizes(rows, batch)
+            var directory = path.directory(batch.columns, Int(row))
             var first = 0
             while first < rows.count {
-                let end = path.endOfRun(batch.columns, rows, from: first)
-                append(.init(rebasing: rows[first..<end]), of: batch, to: path.directory(batch.columns, Int(rows[first])), now)
+                // Rows of one batch mostly share their directory.
+                var end = first + 1
+                var next = directory
+                while end < rows.count {
+                    next = path.directory(batch.columns, Int(rows[end]))
+                    if next != directory { break }
+                    end += 1
+                }
+                append(.init(rebasing: rows[first..<end]), sizes[first..<end], of: batch, to: directory, now)
                 first = end
+                directory = next
             }
         }
     }
 
     /// Appends rows of one directory, as many at a time as go into one file.
-    private mutating func append(_ rows: UnsafeBufferPointer<Int32>, of batch: Batch, to directory: String, _ now: ContinuousClock.Instant) {
-        let sizes = sizes(rows, batch)
+    private mutating func append(
+        _ rows: UnsafeBufferPointer<Int32>, _ sizes: ArraySlice<Int>, of batch: Batch, to directory: String, _ now: ContinuousClock.Instant
+    ) {
         var first = 0
         while first < rows.count {
             var waiting = takeOut(directory, now)
             var end = first
             var isDue = false
             while end < rows.count, !isDue {
-                waiting.bytes += sizes[end]
-                size += sizes[end]
+                let bytes = sizes[sizes.startIndex + end]
+                waiting.bytes += bytes
+                size += bytes
                 end += 1
                 if case .byRows(let pendingBytesMax) = rule { isDue = waiting.bytes >= plan.rollSize || size > pendingBytesMax }
             }

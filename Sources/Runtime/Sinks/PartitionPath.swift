@@ -27,21 +27,6 @@ struct PartitionPath {
         return path
     }
 
-    /// Where the rows end that lie in one directory with the one at `first`, one behind the other.
-    mutating func endOfRun(_ columns: [Column], _ rows: UnsafeBufferPointer<Int32>, from first: Int) -> Int {
-        var end = first + 1
-        if levels.isEmpty { return rows.count }
-        if levels.count == 1, levels[0].transform == .date, !columns[levels[0].column].hasNulls {
-            let times = columns[levels[0].column].integers
-            let day = Self.floorDivide(times[Int(rows[first])], Self.microsecondsADay)
-            while end < rows.count, Self.floorDivide(times[Int(rows[end])], Self.microsecondsADay) == day { end += 1 }
-        } else {
-            let path = directory(columns, Int(rows[first]))
-            while end < rows.count, directory(columns, Int(rows[end])) == path { end += 1 }
-        }
-        return end
-    }
-
     private mutating func value(_ column: Column, _ row: Int, _ transform: ParquetPartition.Transform) -> String {
         if column.isNull(row) { return Self.nullName }
         switch transform {
